@@ -1,0 +1,128 @@
+// Command bench measures otelaudit beside its rivals, and says whether it meets its goals.
+//
+//	make bench                                # from the root of the repository: everything, some minutes
+//	go run . -run 'track|http'                # some
+//	go run . -runs 20                         # more runs, where the machine is noisy
+//	go run . -run http -profile /tmp/profiles # a CPU profile of each run, for go tool pprof
+//
+// Absolute figures belong to the machine; ratios travel. So nothing is measured alone: the contenders of a benchmark take
+// turns, one run each, ten times unless told otherwise, and a ratio is that of the medians. What disturbs the machine for a
+// while disturbs them all. Above each ratio stand the figures that it comes from: the median, and in brackets the least and
+// the most. "By pairs" are the ratios of the single turns, which show how much the ratio itself is to be trusted.
+//
+// A ratio is a line of its own,
+//
+//	bench NAME RATIO goal OP VALUE
+//
+// rounded to two decimals against us, and judged as it is printed. The exit status is 0 when all goals are met, 1 when one is
+// missed, and 2 when something could not be measured.
+//
+// # What is measured
+//
+//   - track_vs_sdk, track_allocs: what one Track costs its caller, as against handing the same attributes to the OTel SDK
+//     (track.go). For orientation, what loggers take that promise nothing.
+//   - postgres_vs_copy_1, postgres_vs_copy_2: how close the Postgres exporter comes to COPY written by hand, on one and on two
+//     connections (postgres.go).
+//   - http_cpu_vs_otelhttp, http_rps_vs_otelhttp: what the middleware and one Track add to a server that has otelhttp
+//     (http.go).
+//
+// Postgres is the one that OTELAUDIT_POSTGRES_URL names, or a private one that is started and removed. HTTP goes over the
+// loopback interface, to a server in a process of its own. Everything is bounded in count, and ends by itself. Needs Unix.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"runtime"
+	"slices"
+	"syscall"
+)
+
+// benchmark is what one or several goals come from.
+type benchmark struct {
+	goals []goal
+	run   func(context.Context, *harness) error
+}
+
+func benchmarks() []benchmark {
+	return []benchmark{trackBenchmark(), postgresBenchmark(1), postgresBenchmark(2), httpBenchmark()}
+}
+
+const (
+	exitMissed = 1
+	exitFailed = 2
+)
+
+func main() {
+	if isServer() {
+		exitOn(serve(os.Stdin, os.Stdout))
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	h, err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	exitOn(err)
+	if h != nil && h.missed > 0 {
+		os.Exit(exitMissed)
+	}
+}
+
+func exitOn(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(exitFailed)
+	}
+}
+
+// run measures what args ask for. It returns no harness where they only ask for help.
+func run(ctx context.Context, args []string, out io.Writer) (*harness, error) {
+	h := &harness{out: out}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	only := flags.String("run", "", "only benchmarks with a goal whose name matches this `regexp`")
+	flags.IntVar(&h.runs, "runs", defaultRuns, "how many times each contender runs")
+	flags.BoolVar(&h.quick, "quick", false, "one short run of everything, to see that it works: nothing is judged")
+	flags.StringVar(&h.profiles, "profile", "", "write CPU profiles into this `directory`")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return nil, nil //nolint:nilnil // no error, and nothing to measure
+	case err != nil:
+		return nil, err
+	case flags.NArg() > 0:
+		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case h.runs < minRuns:
+		return nil, fmt.Errorf("-runs %d: a median of fewer than %d runs says nothing", h.runs, minRuns)
+	}
+	wanted, err := regexp.Compile(*only)
+	if err != nil {
+		return nil, fmt.Errorf("-run: %w", err)
+	}
+	if h.quick {
+		h.runs = 1
+	}
+	if h.profiles != "" {
+		if err := os.MkdirAll(h.profiles, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	h.printf("%s %s/%s, GOMAXPROCS %d, %d runs each\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), h.runs)
+	for _, b := range benchmarks() {
+		if !slices.ContainsFunc(b.goals, func(g goal) bool { return wanted.MatchString(g.name) }) {
+			continue
+		}
+		if err := b.run(ctx, h); err != nil {
+			return nil, fmt.Errorf("%s: %w", b.goals[0].name, err)
+		}
+	}
+	if h.quick {
+		h.printf("\nbench: quick, nothing is judged\n")
+	} else {
+		h.printf("\nbench: %d goals met, %d missed\n", h.met, h.missed)
+	}
+	return h, nil
+}

@@ -1,0 +1,61 @@
+package audithttp
+
+import (
+	"net/http"
+	"net/netip"
+
+	"github.com/rj-gamer/go-activity-tracker/otelaudit"
+)
+
+// facts returns what is recorded of r. Texts are kept as they came: making them storable is the recorder's task.
+func (c *config) facts(r *http.Request, route *route) otelaudit.Request {
+	q := otelaudit.Request{
+		Method:    r.Method,
+		RouteFunc: route.pattern,
+	}
+	if agents := r.Header["User-Agent"]; len(agents) > 0 {
+		q.UserAgent = agents[0]
+	}
+	if c.path != nil {
+		q.Path = c.path(r)
+	} else {
+		q.Path = r.URL.Path
+	}
+	if c.requestID != nil {
+		q.ID = c.requestID(r)
+	}
+	if peer, ok := parseAddr(r.RemoteAddr); ok {
+		q.PeerAddress = peer.String()
+		q.ClientAddress = q.PeerAddress
+		if client := c.client(peer, r.Header); client != peer {
+			q.ClientAddress = client.String()
+		}
+	}
+	return q
+}
+
+func (c *config) client(peer netip.Addr, h http.Header) netip.Addr {
+	return c.trusted.client(peer, h["X-Forwarded-For"])
+}
+
+const maxRequestID = 128
+
+// requestIDHeader returns the header X-Request-Id. Two of them, or one that is no id, are none: half of an id, or a cleaned
+// one, would be another.
+func requestIDHeader(r *http.Request) string {
+	ids := r.Header["X-Request-Id"]
+	if len(ids) != 1 || len(ids[0]) > maxRequestID || !isGraphic(ids[0]) {
+		return ""
+	}
+	return ids[0]
+}
+
+// isGraphic reports whether s is ASCII without spaces and control characters.
+func isGraphic(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,108 @@
+package otelaudit
+
+import "context"
+
+// scope is everything otelaudit keeps in a context, under one key: Track looks it up once. It is a context itself, which
+// spares an allocation for each value that a request gets. A scope in a context is never changed; a new value gets a new scope.
+type scope struct {
+	context.Context //nolint:containedctx // the parent of this context
+
+	trail     Trail
+	actor     *Actor
+	request   *Request
+	tenant    string
+	operation string
+	ledger    *ledger
+}
+
+type scopeKey struct{}
+
+// Value implements [context.Context].
+func (s *scope) Value(key any) any {
+	if key == (scopeKey{}) {
+		return s
+	}
+	return s.Context.Value(key)
+}
+
+var emptyScope scope
+
+func scopeFrom(ctx context.Context) *scope {
+	if s, ok := ctx.Value(scopeKey{}).(*scope); ok {
+		return s
+	}
+	return &emptyScope
+}
+
+func contextWith(ctx context.Context, change func(*scope)) context.Context {
+	s := *scopeFrom(ctx)
+	s.Context = ctx
+	change(&s)
+	return &s
+}
+
+// ContextWithTrail returns a context in which [Track] finds t, before the default trail.
+func ContextWithTrail(ctx context.Context, t Trail) context.Context {
+	return contextWith(ctx, func(s *scope) { s.trail = t })
+}
+
+// TrailFromContext returns the trail that [Track] would use in ctx: its own, else the default; nil where there is neither.
+func TrailFromContext(ctx context.Context) Trail {
+	if t := scopeFrom(ctx).trail; t != nil {
+		return t
+	}
+	if t := defaultTrail.Load(); t != nil {
+		return *t
+	}
+	return nil
+}
+
+// ContextWithActor returns a context whose activities are a's. Only code that knows who acts may call it: middleware that
+// authenticated somebody, or a job that acts as itself. a.Roles and a.OnBehalfOf must not be changed afterwards.
+func ContextWithActor(ctx context.Context, a Actor) context.Context {
+	return contextWith(ctx, func(s *scope) { s.actor = &a })
+}
+
+// ActorFromContext returns the actor of ctx, and whether there is one.
+func ActorFromContext(ctx context.Context) (Actor, bool) {
+	if a := scopeFrom(ctx).actor; a != nil {
+		return *a, true
+	}
+	return Actor{}, false
+}
+
+// ContextWithRequest returns a context whose activities came with r.
+func ContextWithRequest(ctx context.Context, r Request) context.Context {
+	return contextWith(ctx, func(s *scope) { s.request = &r })
+}
+
+// RequestFromContext returns the request of ctx, and whether there is one.
+func RequestFromContext(ctx context.Context) (Request, bool) {
+	if r := scopeFrom(ctx).request; r != nil {
+		return *r, true
+	}
+	return Request{}, false
+}
+
+// ContextWithTenant returns a context whose activities belong to tenant.
+func ContextWithTenant(ctx context.Context, tenant string) context.Context {
+	return contextWith(ctx, func(s *scope) { s.tenant = tenant })
+}
+
+// TenantFromContext returns the tenant set with [ContextWithTenant], and whether there is one.
+func TenantFromContext(ctx context.Context) (string, bool) {
+	tenant := scopeFrom(ctx).tenant
+	return tenant, tenant != ""
+}
+
+// ContextWithOperation returns a context whose activities belong to one operation: the import, the checkout, the job run
+// that they are all steps of.
+func ContextWithOperation(ctx context.Context, operation string) context.Context {
+	return contextWith(ctx, func(s *scope) { s.operation = operation })
+}
+
+// OperationFromContext returns the operation of ctx, and whether there is one.
+func OperationFromContext(ctx context.Context) (string, bool) {
+	operation := scopeFrom(ctx).operation
+	return operation, operation != ""
+}

@@ -1,0 +1,102 @@
+package otelaudit
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// Track records that a happened. It returns nil once the record cannot be lost any more, in the sense in which the trail
+// promises it, or once the policy has left it out, which is counted.
+//
+// An error means "not confirmed", not "not there"; it wraps one of this package's sentinels and, but for [ErrNoTrail], is a
+// [*TrackError], whose activities can be tracked again without danger. Failures are counted in the metric
+// otelaudit.track.failures, so that an ignored error shows.
+//
+// Track is not stopped by ctx's cancellation. It blocks until the record is safe, at most the trail's TrackTimeout.
+func Track(ctx context.Context, a Activity) error {
+	_, err := TrackReceipt(ctx, a)
+	return err
+}
+
+// TrackReceipt is [Track], and returns the receipt.
+func TrackReceipt(ctx context.Context, a Activity) (Receipt, error) {
+	t := TrailFromContext(ctx)
+	if t == nil {
+		return Receipt{}, failed(ctx, ErrNoTrail)
+	}
+	receipt, err := t.Track(ctx, a)
+	if s := scopeFrom(ctx); s.ledger != nil && !receipt.Ignored && isKept(err) {
+		s.ledger.cover(s, &a)
+	}
+	if err != nil {
+		return receipt, failed(ctx, err)
+	}
+	return receipt, nil
+}
+
+// isKept reports whether what Track returned err for is recorded all the same.
+func isKept(err error) bool { return err == nil || errors.Is(err, ErrNotDelivered) }
+
+// TrackAll records all of as or none: one commit. At most [MaxBatch] activities.
+//
+// Where a trail has no journal, "none" is as good as its sinks: one that refuses a single record of the batch for good has
+// the others, and the error says so.
+func TrackAll(ctx context.Context, as []Activity) error {
+	t := TrailFromContext(ctx)
+	if t == nil {
+		return failed(ctx, ErrNoTrail)
+	}
+	receipts, err := t.TrackAll(ctx, as)
+	if s := scopeFrom(ctx); s.ledger != nil && isKept(err) {
+		for i := range as {
+			if i >= len(receipts) || !receipts[i].Ignored {
+				s.ledger.cover(s, &as[i])
+			}
+		}
+	}
+	if err != nil {
+		return failed(ctx, err)
+	}
+	return nil
+}
+
+// failures counts what Track could not confirm, by reason, with the global meter provider.
+var failures = sync.OnceValue(func() metric.Int64Counter {
+	c, err := otel.Meter("github.com/rj-gamer/go-activity-tracker/otelaudit").Int64Counter("otelaudit.track.failures",
+		metric.WithDescription("Calls of Track that returned an error."), metric.WithUnit("{call}"))
+	if err != nil {
+		otel.Handle(err)
+	}
+	return c
+})
+
+func failed(ctx context.Context, err error) error {
+	failures().Add(ctx, 1, metric.WithAttributes(attribute.String(KeyErrorType, failureReason(err))))
+	return err
+}
+
+func failureReason(err error) string {
+	for _, known := range []struct {
+		err  error
+		name string
+	}{
+		{ErrNoTrail, "no_trail"},
+		{ErrInvalid, "invalid"},
+		{ErrShutdown, "shutdown"},
+		{ErrTimeout, "timeout"},
+		{ErrFull, "full"},
+		{ErrUnavailable, "unavailable"},
+		{ErrRejected, "rejected"},
+		{ErrNotDelivered, "not_delivered"},
+	} {
+		if errors.Is(err, known.err) {
+			return known.name
+		}
+	}
+	return "_OTHER"
+}

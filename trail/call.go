@@ -1,0 +1,139 @@
+package trail
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/rj-gamer/go-activity-tracker/otelaudit"
+)
+
+// call is one Track or TrackAll on its way through the required sinks. It is used again once all of them have answered well.
+type call struct {
+	first   otelaudit.Record    // the record of a Track, so that it needs no allocation
+	records []*otelaudit.Record // what is to be stored
+	parcels []parcel            // one for each required sink
+	pending atomic.Int32        // sinks that have not answered
+	failure atomic.Pointer[error]
+	done    chan struct{} // one signal: settled
+	timer   *time.Timer   // settles the call with errExpired
+}
+
+func newCall(required int) *call {
+	c := &call{parcels: make([]parcel, required), done: make(chan struct{}, 1)}
+	c.timer = time.AfterFunc(time.Hour, func() { c.settle(errExpired) })
+	c.timer.Stop()
+	for i := range c.parcels {
+		c.parcels[i].call = c
+	}
+	return c
+}
+
+// errExpired marks a call whose time is over.
+var errExpired = errors.New("expired")
+
+func (c *call) begin() {
+	c.pending.Store(int32(len(c.parcels))) //nolint:gosec // as many as there are sinks
+}
+
+// settle takes one sink's answer. The first error settles the call; else the last answer does.
+func (c *call) settle(err error) {
+	if err != nil {
+		c.failure.CompareAndSwap(nil, &err)
+	} else if c.pending.Add(-1) > 0 {
+		return
+	}
+	select {
+	case c.done <- struct{}{}:
+	default: // settled before
+	}
+}
+
+func (c *call) err() error {
+	if err := c.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// parcel is what one call gives to one sink: stored together or not at all.
+type parcel struct {
+	records []*otelaudit.Record
+	call    *call // nil: nobody waits
+	pinned  bool  // stays until it is delivered, whatever the sink's state
+
+	// The rest is guarded by the sink's mutex.
+	prev, next *parcel // within the sink's queue
+	bytes      int
+	epoch      int       // see flush
+	since      time.Time // when it was queued; only of parcels that nobody waits for, and pinned ones
+	state      parcelState
+}
+
+type parcelState uint8
+
+const (
+	idle parcelState = iota
+	queued
+	underWay
+	givenUp // under way, and not to be tried again
+)
+
+func (p *parcel) settle(err error) {
+	p.state = idle
+	if p.call != nil {
+		p.call.settle(err)
+	}
+}
+
+// queue is a list of parcels in order, from which any can be taken out. Not safe for concurrent use.
+type queue struct {
+	head, tail *parcel
+	records    int
+	bytes      int
+}
+
+func (q *queue) pushBack(p *parcel) {
+	p.prev, p.next = q.tail, nil
+	if q.tail == nil {
+		q.head = p
+	} else {
+		q.tail.next = p
+	}
+	q.tail = p
+	q.add(p, 1)
+}
+
+func (q *queue) pushFront(p *parcel) {
+	p.prev, p.next = nil, q.head
+	if q.head == nil {
+		q.tail = p
+	} else {
+		q.head.prev = p
+	}
+	q.head = p
+	q.add(p, 1)
+}
+
+func (q *queue) remove(p *parcel) {
+	if p.prev == nil {
+		q.head = p.next
+	} else {
+		p.prev.next = p.next
+	}
+	if p.next == nil {
+		q.tail = p.prev
+	} else {
+		p.next.prev = p.prev
+	}
+	p.prev, p.next = nil, nil
+	q.add(p, -1)
+}
+
+func (q *queue) add(p *parcel, sign int) {
+	q.records += sign * len(p.records)
+	q.bytes += sign * p.bytes
+	if sign > 0 {
+		p.state = queued
+	}
+}

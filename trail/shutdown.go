@@ -1,0 +1,131 @@
+package trail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rj-gamer/go-activity-tracker/otelaudit"
+)
+
+// ForceFlush returns once every sink, best-effort ones too, has got what was queued when it was called, and its exporter has
+// flushed; or when ctx ends. For what Track has confirmed at required sinks it is not needed.
+func (t *Trail) ForceFlush(ctx context.Context) error {
+	return t.eachSink(func(s *sink) error {
+		if err := s.drain(ctx); err != nil {
+			return fmt.Errorf("otelaudit: sink %q is not drained: %w", s.name, err)
+		}
+		return bounded(ctx, s.flush)
+	})
+}
+
+// eachSink calls f for all sinks at once, so that none uses up the others' time.
+func (t *Trail) eachSink(f func(*sink) error) error {
+	errs := make([]error, len(t.sinks))
+	var done sync.WaitGroup
+	for i, s := range t.sinks {
+		done.Go(func() { errs[i] = f(s) })
+	}
+	done.Wait()
+	return errors.Join(errs...)
+}
+
+// bounded calls f, and leaves it behind if it does not return with its context.
+func bounded(ctx context.Context, f func(context.Context) error) error {
+	returned := make(chan error, 1)
+	go func() { returned <- f(ctx) }()
+	select {
+	case err := <-returned:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-returned:
+		return err
+	case <-time.After(grace):
+		return fmt.Errorf("the exporter did not return: %w", ctx.Err())
+	}
+}
+
+// grace is how long an exporter has to return once its context has ended.
+const grace = 100 * time.Millisecond
+
+// Shutdown refuses further activities, delivers what is queued until ctx ends, and shuts the exporters down. Its error says
+// what was left; Tracks that waited for that got an error. Called again it does nothing and returns nil.
+func (t *Trail) Shutdown(ctx context.Context) error {
+	t.closing.Lock()
+	before := t.closed.Swap(true)
+	t.closing.Unlock()
+	if before {
+		return nil
+	}
+	for _, s := range t.sinks {
+		s.close()
+	}
+	ended := make(chan struct{})
+	go func() {
+		t.done.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+	}
+	t.stop() // ends what the exporters are doing; one that does not listen is left behind
+	select {
+	case <-ended:
+	case <-time.After(grace):
+	}
+	err := t.eachSink(func(s *sink) error {
+		left := s.leave()
+		if err := bounded(ctx, s.shutdown); err != nil {
+			return errors.Join(left, fmt.Errorf("otelaudit: sink %q: shutdown: %w", s.name, err))
+		}
+		return left
+	})
+	return errors.Join(err, t.metrics.unregister())
+}
+
+// Close is Shutdown within CloseTimeout.
+func (t *Trail) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), t.config.CloseTimeout)
+	defer cancel()
+	return t.Shutdown(ctx)
+}
+
+// close has the deliverer end once there is nothing left to deliver.
+func (s *sink) close() {
+	s.mu.Lock()
+	s.closing = true
+	s.mu.Unlock()
+	s.signal()
+}
+
+// leave gives up what is still queued, and returns an error that says how much.
+func (s *sink) leave() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left := s.waiting()
+	s.left = true
+	s.abandon()
+	if left == 0 {
+		return nil
+	}
+	s.drop(left, dropShutdown)
+	err := fmt.Errorf("otelaudit: sink %q: %d records were not delivered", s.name, left)
+	if s.lastErr != nil && s.state != Running {
+		err = fmt.Errorf("%w: %w", err, s.lastErr)
+	}
+	return err
+}
+
+// abandon fails all that is queued. Called with mu held.
+func (s *sink) abandon() {
+	err := fmt.Errorf("%w: sink %q had not got it yet", otelaudit.ErrShutdown, s.name)
+	for p := s.queue.head; p != nil; p = s.queue.head {
+		s.queue.remove(p)
+		s.settled(p, err)
+	}
+}

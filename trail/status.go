@@ -1,0 +1,109 @@
+package trail
+
+import "time"
+
+// SinkState is how a sink is doing.
+type SinkState uint8
+
+const (
+	// Running: the last attempt succeeded, or none was needed yet.
+	Running SinkState = iota
+	// Retrying: the last attempt failed with a fault that may pass; the next follows within a second.
+	Retrying
+	// Stopped: a fault that needs a person. The sink is probed every ProbeInterval.
+	Stopped
+)
+
+// String returns "running", "retrying" or "stopped".
+func (s SinkState) String() string {
+	switch s {
+	case Retrying:
+		return "retrying"
+	case Stopped:
+		return "stopped"
+	default:
+		return "running"
+	}
+}
+
+// Status is how a trail is doing, for health checks.
+type Status struct {
+	Emitted       uint64 // records that every required sink confirmed, with the trail's own
+	Ignored       uint64 // activities that the policy left out
+	UnknownActors uint64 // records whose actor nobody named
+	AheadOfClock  uint64 // records whose time lay ahead of the clock
+	Sinks         []SinkStatus
+}
+
+// SinkStatus is how one sink is doing.
+type SinkStatus struct {
+	Name        string
+	Required    bool
+	State       SinkState
+	Exported    uint64        // records that the exporter confirmed, with the trail's own
+	Dropped     uint64        // records that this sink does not get, or may not have got: given up, refused, too far behind
+	Waiting     int           // records that are queued or under way
+	Oldest      time.Duration // how long the oldest of them waits, of a best-effort sink or the trail's opening; else zero
+	LastError   error         // the latest failure, also when it has passed
+	LastErrorAt time.Time
+}
+
+// Healthy reports whether every required sink is running.
+func (s Status) Healthy() bool {
+	for _, sink := range s.Sinks {
+		if sink.Required && sink.State != Running {
+			return false
+		}
+	}
+	return true
+}
+
+// Status returns how the trail is doing now.
+func (t *Trail) Status() Status {
+	stats := t.recorder.Stats()
+	status := Status{
+		Emitted:       t.emitted.Load(),
+		Ignored:       stats.Ignored,
+		UnknownActors: stats.UnknownActors,
+		AheadOfClock:  stats.AheadOfClock,
+	}
+	if t.opening.settled() && t.opening.err() == nil {
+		status.Emitted++
+	}
+	for _, s := range t.sinks {
+		status.Sinks = append(status.Sinks, s.status())
+	}
+	return status
+}
+
+func (s *sink) status() SinkStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status := SinkStatus{
+		Name:        s.name,
+		Required:    !s.bestEffort,
+		State:       s.state,
+		Exported:    s.exported,
+		Dropped:     s.dropped,
+		Waiting:     s.waiting(),
+		LastError:   s.lastErr,
+		LastErrorAt: s.lastErrAt,
+	}
+	oldest := s.queue.head
+	if len(s.underWay) > 0 {
+		oldest = s.underWay[0]
+	}
+	if oldest != nil && !oldest.since.IsZero() {
+		status.Oldest = time.Since(oldest.since)
+	}
+	return status
+}
+
+// waiting is the number of records queued or under way. Called with mu held.
+func (s *sink) waiting() int {
+	n := s.queue.records
+	for _, p := range s.underWay {
+		n += len(p.records)
+	}
+	return n
+}
