@@ -32,7 +32,7 @@ func TestLoginFaults(t *testing.T) {
 	admin := server.URL()
 	migrated(t, admin)
 	run(t, admin, "CREATE ROLE app LOGIN PASSWORD 'right';"+granted(t, "deliver", "app"))
-	e := opened(t, strings.Replace(admin, "postgres@", "app:right@", 1))
+	app := strings.Replace(admin, "postgres@", "app:right@", 1)
 
 	for _, c := range []struct {
 		name, fault, repair, code string
@@ -42,25 +42,25 @@ func TestLoginFaults(t *testing.T) {
 		{"password", "ALTER ROLE app PASSWORD 'other'", "ALTER ROLE app PASSWORD 'right'", "28P01", stop},
 		{"login", "ALTER ROLE app NOLOGIN", "ALTER ROLE app LOGIN", "28000", stop},
 		{"connect privilege", "REVOKE CONNECT ON DATABASE postgres FROM PUBLIC", "GRANT CONNECT ON DATABASE postgres TO PUBLIC", "42501", stop},
-		{"no such database", "ALTER ROLE app CONNECTION LIMIT -1", "", "3D000", stop},
 		{"connection limit", "ALTER ROLE app CONNECTION LIMIT 0", "ALTER ROLE app CONNECTION LIMIT -1", "53300", retry},
 	} {
-		e.pool.Reset() // a connection that is there has logged in
 		run(t, admin, c.fault)
+		e := opened(t, app) // which has no connection yet that has logged in
 		r := typical(t, 1, time.Now())
-		faulty := e
-		if c.repair == "" {
-			faulty = opened(t, strings.Replace(strings.Replace(admin, "postgres@", "app:right@", 1), "/postgres?", "/none?", 1))
-		}
-		err := faulty.ExportBatch(t.Context(), batch(r))
+		err := e.ExportBatch(t.Context(), batch(r))
 		require.ErrorContains(t, err, c.code, c.name)
 		require.NotContains(t, err.Error(), "right")
 		require.Equal(t, c.want, verdictOf(err), c.name)
-		require.Equal(t, c.want, verdictOf(faulty.ExportBatch(t.Context(), batch())), "%s: the probe", c.name)
+		require.Equal(t, c.want, verdictOf(e.ExportBatch(t.Context(), batch())), "%s: the probe", c.name)
 		run(t, admin, c.repair)
 		require.NoError(t, e.ExportBatch(t.Context(), batch()), "%s: the probe after it was mended", c.name)
 		require.NoError(t, e.ExportBatch(t.Context(), batch(r)), c.name)
+		require.NoError(t, e.Shutdown(t.Context()), c.name)
 	}
+
+	err = opened(t, strings.Replace(app, "/postgres?", "/none?", 1)).ExportBatch(t.Context(), batch())
+	require.ErrorContains(t, err, "3D000", "no such database")
+	require.Equal(t, stop, verdictOf(err), "no such database")
 }
 
 // granted is the SQL of docs/schema.md that gives role the privileges of that name.
