@@ -60,7 +60,12 @@ func TrailFromContext(ctx context.Context) Trail {
 // ContextWithActor returns a context whose activities are a's. Only code that knows who acts may call it: middleware that
 // authenticated somebody, or a job that acts as itself. a.Roles and a.OnBehalfOf must not be changed afterwards.
 func ContextWithActor(ctx context.Context, a Actor) context.Context {
-	return contextWith(ctx, func(s *scope) { s.actor = &a })
+	s := struct { // one allocation
+		scope
+		actor Actor
+	}{*scopeFrom(ctx), a}
+	s.Context, s.scope.actor = ctx, &s.actor
+	return &s.scope
 }
 
 // ActorFromContext returns the actor of ctx, and whether there is one.
@@ -73,7 +78,12 @@ func ActorFromContext(ctx context.Context) (Actor, bool) {
 
 // ContextWithRequest returns a context whose activities came with r.
 func ContextWithRequest(ctx context.Context, r Request) context.Context {
-	return contextWith(ctx, func(s *scope) { s.request = &r })
+	s := struct { // one allocation
+		scope
+		request Request
+	}{*scopeFrom(ctx), r}
+	s.Context, s.scope.request = ctx, &s.request
+	return &s.scope
 }
 
 // RequestFromContext returns the request of ctx, and whether there is one.

@@ -116,12 +116,9 @@ func (a *Actor) clone() *Actor {
 func (r *Record) Reset() {
 	clear(r.Metadata)
 	clear(r.Changes)
-	*r = Record{
-		Related:   r.Related[:0],
-		Changes:   r.Changes[:0],
-		Metadata:  r.Metadata[:0],
-		Sanitized: r.Sanitized[:0],
-	}
+	related, changes, metadata, sanitized := r.Related[:0], r.Changes[:0], r.Metadata[:0], r.Sanitized[:0]
+	*r = Record{}
+	r.Related, r.Changes, r.Metadata, r.Sanitized = related, changes, metadata, sanitized
 }
 
 // Fixed returns a with the id, time, actor and tenant under which r records it, and shares nothing with the caller's a that

@@ -16,12 +16,17 @@ type call struct {
 	pending atomic.Int32        // sinks that have not answered
 	failure atomic.Pointer[error]
 	done    chan struct{} // one signal: settled
-	timer   *time.Timer   // settles the call with errExpired
+
+	// The timer runs on when a call has ended in time, for the next one: to set it for each would cost more than its use. Its
+	// calls end by taking the deadline away, one way or the other.
+	timer    *time.Timer
+	armed    atomic.Bool  // the timer runs
+	deadline atomic.Int64 // since startOfTime; 0: nobody waits
 }
 
 func newCall(required int) *call {
 	c := &call{parcels: make([]parcel, required), done: make(chan struct{}, 1)}
-	c.timer = time.AfterFunc(time.Hour, func() { c.settle(errExpired) })
+	c.timer = time.AfterFunc(time.Hour, c.tick)
 	c.timer.Stop()
 	for i := range c.parcels {
 		c.parcels[i].call = c
@@ -36,10 +41,46 @@ func (c *call) begin() {
 	c.pending.Store(int32(len(c.parcels))) //nolint:gosec // as many as there are sinks
 }
 
+// startOfTime is what deadlines count from: a monotonic clock.
+var startOfTime = time.Now()
+
+// await waits until c is settled, at most for timeout.
+func (c *call) await(timeout time.Duration) error {
+	deadline := int64(time.Since(startOfTime) + max(timeout, 1))
+	c.deadline.Store(deadline)
+	if c.armed.CompareAndSwap(false, true) {
+		c.timer.Reset(timeout)
+	}
+	<-c.done
+	if !c.deadline.CompareAndSwap(deadline, 0) {
+		return errExpired // perhaps at the last moment, when all had answered
+	}
+	return c.err()
+}
+
+// tick settles the call with errExpired when its time is over.
+func (c *call) tick() {
+	c.armed.Store(false)
+	deadline := c.deadline.Load()
+	if deadline == 0 {
+		return
+	}
+	if left := time.Duration(deadline) - time.Since(startOfTime); left > 0 {
+		if c.armed.CompareAndSwap(false, true) {
+			c.timer.Reset(left)
+		}
+		return
+	}
+	if c.deadline.CompareAndSwap(deadline, 0) {
+		c.settle(errExpired)
+	}
+}
+
 // settle takes one sink's answer. The first error settles the call; else the last answer does.
 func (c *call) settle(err error) {
 	if err != nil {
-		c.failure.CompareAndSwap(nil, &err)
+		failure := err // so that only a failure allocates
+		c.failure.CompareAndSwap(nil, &failure)
 	} else if c.pending.Add(-1) > 0 {
 		return
 	}

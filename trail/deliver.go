@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"time"
 
@@ -25,8 +26,9 @@ func (s *sink) deliver(running context.Context) {
 	defer context.AfterFunc(running, s.signal)()
 	pause := firstPause
 	for {
-		if !s.take() {
-			if !s.sleep(running, s.idleFor()) {
+		taken, rest := s.take()
+		if !taken {
+			if !s.sleep(running, rest) {
 				return
 			}
 			continue
@@ -48,12 +50,15 @@ func (s *sink) deliver(running context.Context) {
 	}
 }
 
-// take moves the next batch from the queue to the exporter's hands. It reports false where there is nothing to do but wait.
-func (s *sink) take() bool {
+// take moves the next batch from the queue to the exporter's hands. It reports false where there is nothing to do but wait,
+// and for how long.
+func (s *sink) take() (taken bool, rest time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state == Stopped && !s.probing() {
-		return false
+	if s.state == Stopped {
+		if d := s.trail.config.ProbeInterval - time.Since(s.lastErrAt); d > 0 {
+			return false, s.rest(max(d, time.Millisecond))
+		}
 	}
 	s.taken, s.batch.Records = s.taken[:0], s.batch.Records[:0]
 	if s.state != Stopped { // a stopped sink is asked with an empty batch
@@ -67,45 +72,38 @@ func (s *sink) take() bool {
 			s.batch.Records = append(s.batch.Records, p.records...)
 		}
 		if len(s.taken) == 0 {
-			return false
+			return false, s.rest(untilSignal)
 		}
 	}
 	s.underWay = s.taken
-	return true
+	return true, 0
 }
 
-// probing reports whether a stopped sink is to be asked again. Called with mu held.
-func (s *sink) probing() bool {
-	return time.Since(s.lastErrAt) >= s.trail.config.ProbeInterval
-}
+// What take says instead of how long to rest.
+const (
+	untilSignal time.Duration = 0
+	over        time.Duration = -1 // nothing will come any more
+)
 
-// idleFor is how long the deliverer may sleep: until it is woken (0), unless the sink is stopped and to be probed.
-func (s *sink) idleFor() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state != Stopped {
-		return 0
+// rest returns d, or over for a closing sink that has nothing left which it could deliver. Called with mu held.
+func (s *sink) rest(d time.Duration) time.Duration {
+	if s.closing && (s.queue.head == nil || s.state == Stopped) {
+		return over
 	}
-	return max(time.Millisecond, s.trail.config.ProbeInterval-time.Since(s.lastErrAt))
+	return d
 }
 
-// sleep waits for a signal, or for d if that is not 0. It reports false where the deliverer is to end.
+// sleep waits for a signal, at most for d. It reports false where the deliverer is to end.
 func (s *sink) sleep(running context.Context, d time.Duration) bool {
-	if s.finished() {
+	switch {
+	case d == over:
 		return false
-	}
-	if d > 0 {
+	case d != untilSignal:
 		defer time.AfterFunc(d, s.signal).Stop()
 	}
-	<-s.wake // also when running ends: to wait for one channel is cheaper than for several
+	<-s.wake          // also when running ends: to wait for one channel is cheaper than for several
+	runtime.Gosched() // whoever else can run may have something for the same batch
 	return running.Err() == nil
-}
-
-// finished reports whether a closing sink has nothing left that it could deliver.
-func (s *sink) finished() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closing && (s.queue.head == nil || s.state == Stopped)
 }
 
 // pause waits for d after a failure. Signals do not shorten it: new records have no better chance.

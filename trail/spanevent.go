@@ -13,7 +13,7 @@ import (
 // maxSpanEvents is how many events one TrackAll adds at most: a span holds few (128 by default), and they are not all ours.
 const maxSpanEvents = 8
 
-// addSpanEvents notes on the active span what was recorded: id, verb, target and outcome only, since traces are read by more
+// addSpanEvents notes on the active span what was recorded: id, action, target and outcome only, since traces are read by more
 // people than the trail is.
 func addSpanEvents(ctx context.Context, records []*otelaudit.Record) {
 	span := trace.SpanFromContext(ctx)
@@ -41,7 +41,6 @@ func appendSpanAttributes(attrs []attribute.KeyValue, r *otelaudit.Record) []att
 		}
 	}
 	str(otelaudit.KeyRecordID, r.ID.String())
-	str(otelaudit.KeyVerb, r.Verb)
 	str(otelaudit.KeyTargetType, r.Target.Type)
 	str(otelaudit.KeyTargetID, r.Target.ID)
 	if r.Outcome == otelaudit.Denied { // which the draft has no word for

@@ -87,20 +87,21 @@ func (t *Trail) Track(ctx context.Context, a otelaudit.Activity) (otelaudit.Rece
 	keep, err := t.record(ctx, &a, &c.first)
 	if err != nil {
 		t.calls.Put(c)
-		return otelaudit.Receipt{}, &otelaudit.TrackError{Activities: []otelaudit.Activity{a}, Err: err}
+		return otelaudit.Receipt{}, trackError(&a, err)
 	}
 	if !keep {
 		receipt := otelaudit.Receipt{ID: c.first.ID, Time: c.first.Time, Ignored: true}
 		t.calls.Put(c)
 		if err := t.awaitOpening(t.config.TrackTimeout); err != nil {
-			return receipt, &otelaudit.TrackError{Activities: []otelaudit.Activity{a}, Err: err}
+			return receipt, trackError(&a, err)
 		}
 		return receipt, nil
 	}
 	c.records = append(c.records[:0], &c.first)
 	if err := t.submit(c, t.config.TrackTimeout); err != nil {
 		// c may still be in the hands of a sink: it is not used again.
-		return otelaudit.Receipt{}, &otelaudit.TrackError{Activities: []otelaudit.Activity{c.first.Fixed(a)}, Err: err}
+		fix(&a, &c.first)
+		return otelaudit.Receipt{}, trackError(&a, err)
 	}
 	t.recorded(ctx, c.records)
 	receipt := otelaudit.Receipt{ID: c.first.ID, Time: c.first.Time, Delivered: t.recorder.Now()}
@@ -144,6 +145,7 @@ func (t *Trail) TrackAll(ctx context.Context, as []otelaudit.Activity) ([]otelau
 	if err := t.submit(c, max(0, t.config.TrackTimeout-time.Since(started))); err != nil {
 		return nil, &otelaudit.TrackError{Activities: fixed, Err: err}
 	}
+	c.timer.Stop()
 	t.recorded(ctx, c.records)
 	now := t.recorder.Now()
 	for i := range receipts {
@@ -167,10 +169,22 @@ func (t *Trail) Check(ctx context.Context, a otelaudit.Activity) error {
 		err = t.recorder.Check(ctx, &a)
 	}
 	if err != nil {
-		return &otelaudit.TrackError{Activities: []otelaudit.Activity{a}, Err: err}
+		return trackError(&a, err)
 	}
 	return nil
 }
+
+// trackError and fix stay out of line: what they copy would make the stack of every Track larger than a goroutine has.
+//
+//go:noinline
+func trackError(a *otelaudit.Activity, err error) error {
+	return &otelaudit.TrackError{Activities: []otelaudit.Activity{*a}, Err: err}
+}
+
+// fix gives a what it needs to be tracked again as r.
+//
+//go:noinline
+func fix(a *otelaudit.Activity, r *otelaudit.Record) { *a = r.Fixed(*a) }
 
 // Enabled reports whether the policy records anything.
 func (t *Trail) Enabled() bool { return !t.config.Policy.Disabled }
@@ -205,7 +219,7 @@ func (t *Trail) record(ctx context.Context, a *otelaudit.Activity, r *otelaudit.
 	r.Resource = t.set
 	if err := t.refuse(ctx); err != nil {
 		if keep {
-			*a = r.Fixed(*a)
+			fix(a, r)
 		}
 		return false, err
 	}
@@ -219,16 +233,12 @@ func (t *Trail) submit(c *call, timeout time.Duration) error {
 	if err := t.hand(c); err != nil {
 		return err
 	}
-	c.timer.Reset(timeout)
-	<-c.done
-	err := c.err()
-	if !c.timer.Stop() && err == nil {
-		err = errExpired // at the last moment: the timer may still speak, so that c cannot be used again
-	}
+	err := c.await(timeout)
 	if err == errExpired { //nolint:errorlint // nobody wraps it
 		err = fmt.Errorf("%w: no answer within %v%s", otelaudit.ErrTimeout, t.config.TrackTimeout, t.why())
 	}
 	if err != nil {
+		c.timer.Stop()
 		for i := range c.parcels {
 			t.sinks[i].giveUp(&c.parcels[i])
 		}
