@@ -8,8 +8,10 @@ FUZZTIME ?= 30s
 # A linter refuses code for a newer Go than it was built with, so the tools are rebuilt with each Go.
 TOOLS := bin/.tools-$(shell $(GO) env GOVERSION)
 
-# The modules beside the root one: they must be tidy and build; the linter and the tests are the root module's.
-MODULES := $(patsubst %/go.mod,%,$(wildcard bench/go.mod))
+# The modules beside the root one, each for dependencies that others should not have to take. They are linted and tested as
+# the root module is; bench is only vetted.
+TESTED  := $(patsubst %/go.mod,%,$(wildcard contrib/*/go.mod examples/*/go.mod))
+MODULES := bench $(TESTED)
 
 .PHONY: help
 help: ## list these targets
@@ -25,10 +27,12 @@ check: $(TOOLS) ## everything CI checks
 .PHONY: test
 test: postgres ## all tests, with the race detector
 	$(GO) test -race ./...
+	@for m in $(TESTED); do echo "go -C $$m test -race ./..."; $(GO) -C $$m test -race ./... || exit 1; done
 
 .PHONY: lint
 lint: $(TOOLS) ## golangci-lint
 	bin/golangci-lint run ./...
+	@for m in $(TESTED); do echo "$$m: golangci-lint run ./..."; (cd $$m && $(CURDIR)/bin/golangci-lint run ./...) || exit 1; done
 
 .PHONY: fmt
 fmt: $(TOOLS) ## format the code and tidy the modules

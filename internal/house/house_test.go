@@ -33,6 +33,7 @@ var budgets = []struct {
 	{"otelaudit", []string{otelSDK, pgx}},
 	{"otelaudit/audithttp", []string{otelSDK, pgx}},
 	{"otelaudit/audittest", []string{otelSDK, pgx}},
+	{"propagation", []string{otelSDK, pgx}},
 	{"query", []string{otelSDK, pgx}},
 	{"trail", []string{pgx}},
 	{"exporter/stdout", []string{pgx}},
