@@ -23,7 +23,7 @@ type Activity struct {
 	// Outcome defaults to what Err says: Success without one, Denied for [ErrDenied], else Failure.
 	// [Policy.Classify] may decide otherwise.
 	Outcome Outcome
-	// Reason says why, in words for a person.
+	// Reason says why, in words for a person. Defaults to the reason in the context.
 	Reason string
 	// Changes are the fields that changed, as [Diff] and [Fields.Diff] make them.
 	Changes Changes
@@ -43,7 +43,7 @@ type Activity struct {
 	// Wait says how far the record must have come when Track returns. Defaults to what the trail is configured for.
 	Wait Wait
 
-	fixed bool           // by Record.Fixed: actor and tenant are what they are, and the context no longer speaks
+	fixed bool           // by Record.Fixed: actor, reason and tenant are what they are, and the context no longer speaks
 	flags []Sanitization // likewise: what was altered in them
 }
 

@@ -1,5 +1,7 @@
 package otelaudit
 
+import "cmp"
+
 // ActorType is what kind of party an [Actor] is.
 type ActorType string
 
@@ -79,6 +81,31 @@ func (a Actor) For(principal Actor) Actor {
 	}
 	a.OnBehalfOf = &principal
 	return a
+}
+
+// ForPropagated returns a, whom a service has authenticated itself, acting on behalf of the actor that another service
+// propagated, where allow says that it may: allow is the service's policy, and nil allows nothing. Where both are the same
+// party, by type and id, a takes over on whose behalf that party acts. An a without a tenant gets that of propagated. Neither
+// argument is changed.
+//
+// a stays as it is, without allow being asked, where it acts for somebody already, where it is nobody (zero, anonymous,
+// unknown), and where propagated has not [TrustPropagated].
+func (a Actor) ForPropagated(propagated Actor, allow func(own, propagated Actor) bool) Actor {
+	if allow == nil || a.OnBehalfOf != nil || a.isNobody() || propagated.Trust != TrustPropagated || !allow(a, propagated) {
+		return a
+	}
+	if a.Type == propagated.Type && a.ID == propagated.ID {
+		a.OnBehalfOf = propagated.OnBehalfOf
+	} else {
+		principal := propagated // allocated only here
+		a.OnBehalfOf = &principal
+	}
+	a.Tenant = cmp.Or(a.Tenant, propagated.Tenant)
+	return a
+}
+
+func (a Actor) isNobody() bool {
+	return a.IsZero() || a.Type == ActorAnonymous || a.Type == ActorUnknown
 }
 
 // IsZero reports whether nobody said who acts.

@@ -12,6 +12,7 @@ type scope struct {
 	request   *Request
 	tenant    string
 	operation string
+	reason    string
 	ledger    *ledger
 }
 
@@ -115,4 +116,16 @@ func ContextWithOperation(ctx context.Context, operation string) context.Context
 func OperationFromContext(ctx context.Context) (string, bool) {
 	operation := scopeFrom(ctx).operation
 	return operation, operation != ""
+}
+
+// ContextWithReason returns a context whose activities have this reason, where they give none of their own: the ticket, the
+// legal basis, the words that a person typed before they went on.
+func ContextWithReason(ctx context.Context, reason string) context.Context {
+	return contextWith(ctx, func(s *scope) { s.reason = reason })
+}
+
+// ReasonFromContext returns the reason set with [ContextWithReason], and whether there is one.
+func ReasonFromContext(ctx context.Context) (string, bool) {
+	reason := scopeFrom(ctx).reason
+	return reason, reason != ""
 }

@@ -39,8 +39,8 @@ func (deniedError) ErrorType() string { return "denied" }
 
 // TrackError says that an activity was not confirmed: which is not to say that it is not there.
 //
-// Activities are those of the call, with id, time, actor and tenant fixed. Tracking them again is the safe retry: what had
-// arrived all the same is not recorded twice.
+// Activities are those of the call, with id, time, actor, reason and tenant fixed. Tracking them again is the safe retry: what
+// had arrived all the same is not recorded twice.
 type TrackError struct {
 	Activities []Activity
 	Err        error

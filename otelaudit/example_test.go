@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
@@ -146,4 +149,62 @@ func ExampleFallback() {
 	// <nil>
 	// user ana: APPROVE invoice 42: success
 	// user ana: UPDATE invoice 43: success
+}
+
+// A handler hands work to a pool and answers. What the workers do later is still recorded as done for who asked for it.
+func ExampleDetach() {
+	trail := audittest.New(exampleT{})
+	jobs := make(chan func(), 16)
+	var pool sync.WaitGroup
+	for range 4 {
+		pool.Go(func() {
+			for job := range jobs {
+				job()
+			}
+		})
+	}
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /reports/{id}", func(w http.ResponseWriter, r *http.Request) {
+		ctx := otelaudit.Detach(r.Context()) // r's own ends when the handler returns
+		a := otelaudit.Activity{Action: "report.send", Target: otelaudit.Target{Type: "report", ID: r.PathValue("id")}}
+		jobs <- func() {
+			if err := otelaudit.Track(ctx, a); err != nil {
+				fmt.Println(err)
+			}
+		}
+		w.WriteHeader(http.StatusAccepted)
+	})
+
+	for id, user := range map[string]string{"1": "ana", "2": "bo"} {
+		ctx, cancel := context.WithCancel(otelaudit.ContextWithActor(trail.Context(), otelaudit.User(user))) // audithttp does this
+		mux.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodPost, "/reports/"+id, http.NoBody))
+		cancel()
+	}
+	close(jobs)
+	pool.Wait()
+	show(trail.Records())
+	// Unordered output:
+	// user ana: SEND report 1: success
+	// user bo: SEND report 2: success
+}
+
+// A cron job acts as itself: nobody asked for it. One operation holds its run together.
+func ExampleSystem() {
+	trail := audittest.New(exampleT{})
+
+	ctx := otelaudit.ContextWithActor(trail.Context(), otelaudit.System("nightly-billing"))
+	ctx = otelaudit.ContextWithOperation(ctx, "nightly-billing/2026-03-01")
+	ctx = otelaudit.ContextWithReason(ctx, "the month is over")
+	for _, id := range []string{"42", "43"} {
+		if err := otelaudit.Track(ctx, otelaudit.Activity{Action: "invoice.issue", Target: otelaudit.Target{Type: "invoice", ID: id}}); err != nil {
+			fmt.Println(err)
+		}
+	}
+	show(trail.Records())
+	fmt.Println(trail.Records()[1].Operation, "because", trail.Records()[1].Reason)
+	// Output:
+	// system nightly-billing: ISSUE invoice 42: success
+	// system nightly-billing: ISSUE invoice 43: success
+	// nightly-billing/2026-03-01 because the month is over
 }

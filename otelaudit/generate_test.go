@@ -159,6 +159,9 @@ var genContext = rapid.Custom(func(t *rapid.T) context.Context {
 	if rapid.Bool().Draw(t, "has actor") {
 		ctx = ContextWithActor(ctx, genActor.Draw(t, "actor"))
 	}
+	if rapid.Bool().Draw(t, "has reason") {
+		ctx = ContextWithReason(ctx, genText.Draw(t, "reason"))
+	}
 	if rapid.Bool().Draw(t, "has span") {
 		ctx = trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{
 			TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.TraceFlags(rapid.IntRange(0, 1).Draw(t, "sampled")),

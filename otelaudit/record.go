@@ -121,14 +121,14 @@ func (r *Record) Reset() {
 	r.Related, r.Changes, r.Metadata, r.Sanitized = related, changes, metadata, sanitized
 }
 
-// Fixed returns a with the id, time, actor and tenant under which r records it, and shares nothing with the caller's a that
-// could change: tracking it again is the same activity, whatever context it is tracked in.
+// Fixed returns a with the id, time, actor, reason and tenant under which r records it, and shares nothing with the caller's a
+// that could change: tracking it again is the same activity, whatever context it is tracked in.
 func (r *Record) Fixed(a Activity) Activity {
-	a.ID, a.Time, a.Actor, a.Tenant, a.Outcome = r.ID, r.Time, *r.Actor.clone(), r.Tenant, r.Outcome
+	a.ID, a.Time, a.Actor, a.Outcome, a.Reason, a.Tenant = r.ID, r.Time, *r.Actor.clone(), r.Outcome, r.Reason, r.Tenant
 	a.Related, a.Changes, a.Metadata = slices.Clone(a.Related), slices.Clone(a.Changes), slices.Clone(a.Metadata)
 	a.fixed, a.flags = true, nil
 	for _, s := range r.Sanitized {
-		if isOfActor(s.Field) || s.Field == KeyTenant {
+		if isOfActor(s.Field) || s.Field == KeyReason || s.Field == KeyTenant {
 			a.flags = append(a.flags, s)
 		}
 	}

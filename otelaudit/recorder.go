@@ -106,7 +106,7 @@ func (rc *Recorder) Record(ctx context.Context, a *Activity, r *Record) (bool, e
 		rc.unknown.Add(1)
 	}
 	r.Action, r.Verb = a.Action, rc.verbs.of(a.Action)
-	r.Target, r.Reason = a.Target, a.Reason
+	r.Target = a.Target
 	r.Related = append(r.Related, a.Related...)
 	r.Changes = append(r.Changes, a.Changes...)
 	r.Metadata = append(r.Metadata, a.Metadata...)
@@ -114,9 +114,10 @@ func (rc *Recorder) Record(ctx context.Context, a *Activity, r *Record) (bool, e
 	if a.Err != nil {
 		r.ErrorType = errorType(a.Err)
 	}
-	r.Tenant = a.Tenant
-	if r.Tenant == "" && !a.fixed {
-		r.Tenant = cmp.Or(s.tenant, r.Actor.Tenant)
+	r.Reason, r.Tenant = a.Reason, a.Tenant
+	if !a.fixed {
+		r.Reason = cmp.Or(a.Reason, s.reason)
+		r.Tenant = cmp.Or(a.Tenant, s.tenant, r.Actor.Tenant)
 	}
 	r.Operation = s.operation
 	if s.request != nil {

@@ -564,6 +564,33 @@ func TestSessionsAreHashed(t *testing.T) {
 	}
 }
 
+func TestReason(t *testing.T) {
+	t.Parallel()
+	ctx := otelaudit.ContextWithReason(t.Context(), "ticket\x007")
+	_, ok := otelaudit.ReasonFromContext(t.Context())
+	require.False(t, ok)
+	reason, ok := otelaudit.ReasonFromContext(ctx)
+	require.True(t, ok)
+	require.Equal(t, "ticket\x007", reason)
+
+	require.Empty(t, record(t, otelaudit.Policy{}, t.Context(), otelaudit.Activity{Action: "a.update"}).Reason)
+	require.Equal(t, "own", record(t, otelaudit.Policy{}, ctx, otelaudit.Activity{Action: "a.update", Reason: "own"}).Reason)
+	require.Equal(t, "own", record(t, otelaudit.Policy{}, otelaudit.ContextWithReason(ctx, "own"), otelaudit.Activity{Action: "a.update"}).Reason)
+
+	// Fixed, it is the same reason in every context, also none, and what was altered in it is still flagged.
+	a := otelaudit.Activity{Action: "a.update"}
+	first := record(t, otelaudit.Policy{}, ctx, a)
+	require.Equal(t, "ticket\uFFFD7", first.Reason)
+	require.Len(t, first.Sanitized, 1)
+	for _, elsewhere := range []context.Context{t.Context(), otelaudit.ContextWithReason(ctx, "another")} {
+		again := record(t, otelaudit.Policy{}, elsewhere, first.Fixed(a))
+		require.True(t, first.SameActivity(again))
+		require.Equal(t, first.Sanitized, again.Sanitized)
+	}
+	without := record(t, otelaudit.Policy{}, t.Context(), a)
+	require.True(t, without.SameActivity(record(t, otelaudit.Policy{}, ctx, without.Fixed(a))))
+}
+
 func TestSameActivity(t *testing.T) {
 	t.Parallel()
 	base := otelaudit.Activity{

@@ -13,6 +13,6 @@ type Request struct {
 	ID            string // otelaudit.request.id
 
 	// RouteFunc, where Route is empty, is called when an activity is tracked: a router knows the pattern only once it has
-	// routed. It must be safe for concurrent use. A record never has one.
+	// routed. It must be safe for concurrent use, also once the request is over ([Detach]). A record never has one.
 	RouteFunc func() string
 }

@@ -108,7 +108,7 @@ func TestRecordsComeBack(t *testing.T) {
 
 		fixed := first.Fixed(a)
 		second := new(Record)
-		_, err = rc.Record(ContextWithTenant(t.Context(), "other"), &fixed, second)
+		_, err = rc.Record(ContextWithReason(ContextWithTenant(t.Context(), "other"), "again"), &fixed, second)
 		require.NoError(t, err)
 		require.Equal(t, first.ID, second.ID)
 		require.True(t, first.SameActivity(second), "tracked again it is the same activity")

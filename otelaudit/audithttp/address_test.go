@@ -55,7 +55,7 @@ func TestParseAddr(t *testing.T) {
 		"192.0.2.1 evil":               "",
 		"192.0.2.1\x00":                "",
 		"192.0.2.1\n":                  "",
-		" 192.0.2.1":                   "", // white space is cutRight's
+		" 192.0.2.1":                   "", // white space is cutAddr's
 		"\"192.0.2.1\"":                "",
 		"for=192.0.2.1":                "",
 		"192.0.2.1,10.0.0.1":           "",

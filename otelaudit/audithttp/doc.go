@@ -11,18 +11,21 @@
 // It goes inside otelhttp, which starts the span and reads what other services propagated, and outside the handlers. Both
 // work around a router and, in chi, within its Use. The ResponseWriter is passed on as it is.
 //
+// An actor that the function returns wins over one that another service propagated; [WithPropagated] lets it act on that
+// one's behalf.
+//
 // # What is recorded of a request
 //
 // The method, the route's pattern, the path without the query ([WithPath] takes secrets out of it), the address of the
 // client and of the connected peer, the user agent and the request id. User agent and request id are what the client
-// claims. The client's address is the peer's, unless [WithTrustedProxies] names proxies that may speak for others. No other
-// header, no query and no body is recorded.
+// claims. The client's address is the peer's, unless [WithTrustedProxies] names proxies that may speak for others, in the one
+// header that [WithForwardedHeader] says. No other header, no query and no body is recorded.
 //
 // # The route
 //
 // A router writes the pattern that it found into Request.Pattern, where the middleware reads it when an activity is
-// tracked, and once more when the handler has returned, for activities of goroutines that outlive the request. A goroutine
-// that is started before routing is done must not track before it is.
+// tracked, and once more when the handler has returned, for activities of work that outlives the request
+// ([otelaudit.Detach]). A goroutine that is started before routing is done must not track before it is.
 //
 // A router that copies the request keeps the pattern to itself. http.ServeMux does not copy. chi does, unless the context
 // has a chi.Context already. So with chi either use the middleware (and otelhttp) within the router,

@@ -2,7 +2,6 @@ package audithttp
 
 import (
 	"net/http"
-	"net/netip"
 
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
 )
@@ -27,15 +26,11 @@ func (c *config) facts(r *http.Request, route *route) otelaudit.Request {
 	if peer, ok := parseAddr(r.RemoteAddr); ok {
 		q.PeerAddress = peer.String()
 		q.ClientAddress = q.PeerAddress
-		if client := c.client(peer, r.Header); client != peer {
+		if client := c.trusted.client(peer, r.Header[c.forwarded.header], c.forwarded); client != peer {
 			q.ClientAddress = client.String()
 		}
 	}
 	return q
-}
-
-func (c *config) client(peer netip.Addr, h http.Header) netip.Addr {
-	return c.trusted.client(peer, h["X-Forwarded-For"])
 }
 
 const maxRequestID = 128

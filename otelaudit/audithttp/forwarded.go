@@ -7,7 +7,33 @@ import (
 	"strings"
 )
 
-// maxHops is how many entries of X-Forwarded-For are looked at: a client may send as many as the server takes.
+// ForwardedHeader is a header in which proxies say whom they serve.
+type ForwardedHeader uint8
+
+// The headers that [WithForwardedHeader] takes.
+const (
+	XForwardedFor ForwardedHeader = iota // X-Forwarded-For: addresses
+	Forwarded                            // Forwarded, by RFC 7239: elements with a parameter "for"
+)
+
+// forwarding is how one header is read: it has an entry for each proxy on the way, the last proxy's at the end.
+type forwarding struct {
+	header string                                             // in canonical form; none where it is ""
+	cut    func(line string) (entry, rest string, more bool)  // takes off the last entry; one that is too long becomes ""
+	addr   func(entry string) (served netip.Addr, known bool) // whom that proxy served
+}
+
+func (h ForwardedHeader) forwarding() (forwarding, bool) {
+	switch h {
+	case XForwardedFor:
+		return forwarding{"X-Forwarded-For", cutAddr, parseAddr}, true
+	case Forwarded:
+		return forwarding{"Forwarded", cutElement, parseElement}, true
+	}
+	return forwarding{}, false
+}
+
+// maxHops is how many entries of the header are looked at: a client may send as many as the server takes.
 const maxHops = 64
 
 // trustedProxies are the addresses whose word about whom they serve is believed.
@@ -36,13 +62,13 @@ func (t trustedProxies) contains(addr netip.Addr) bool {
 //
 // What is not an address ends the walk, also an empty entry: a proxy that had no address to append vouches for nothing
 // beyond itself.
-func (t trustedProxies) client(peer netip.Addr, lines []string) netip.Addr {
+func (t trustedProxies) client(peer netip.Addr, lines []string, f forwarding) netip.Addr {
 	client, hops := peer, 0
 	if !t.contains(peer) {
 		return client
 	}
-	for entry := range fromRight(lines) {
-		addr, ok := parseAddr(entry)
+	for entry := range f.fromRight(lines) {
+		addr, ok := f.addr(entry)
 		if !ok || hops == maxHops {
 			break
 		}
@@ -55,14 +81,14 @@ func (t trustedProxies) client(peer netip.Addr, lines []string) netip.Addr {
 	return client
 }
 
-// fromRight yields the comma-separated entries of lines as if these were joined by commas, the last one first, without
-// white space around them. An entry of maxEntry bytes or more is yielded as "", and is the last one of its line.
-func fromRight(lines []string) iter.Seq[string] {
+// fromRight yields the entries of lines as if these were joined by commas, the last one first. One that is too long is the
+// last of its line.
+func (f forwarding) fromRight(lines []string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, rest := range slices.Backward(lines) {
 			for more := true; more; {
 				var entry string
-				entry, rest, more = cutRight(rest)
+				entry, rest, more = f.cut(rest)
 				if !yield(entry) {
 					return
 				}
@@ -73,14 +99,17 @@ func fromRight(lines []string) iter.Seq[string] {
 
 const maxEntry = 2 * maxAddr // an address and white space around it
 
-// cutRight splits s at its last comma, and reports whether there was one. It looks no further than an entry may be long.
-func cutRight(s string) (entry, rest string, more bool) {
-	window := s[max(0, len(s)-maxEntry):]
+// cutAddr splits a line of X-Forwarded-For at its last comma, and reports whether there was one. It looks no further than an
+// entry may be long.
+func cutAddr(line string) (entry, rest string, more bool) {
+	window := line[max(0, len(line)-maxEntry):]
 	if i := strings.LastIndexByte(window, ','); i >= 0 {
-		return strings.Trim(window[i+1:], " \t"), s[:len(s)-len(window)+i], true
+		return trim(window[i+1:]), line[:len(line)-len(window)+i], true
 	}
-	if len(s) >= maxEntry {
+	if len(line) >= maxEntry {
 		return "", "", false
 	}
-	return strings.Trim(s, " \t"), "", false
+	return trim(line), "", false
 }
+
+func trim(s string) string { return strings.Trim(s, " \t") }

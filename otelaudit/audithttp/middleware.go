@@ -13,7 +13,7 @@ import (
 // actor says who sent the request, from what the server has verified; it gets the request with its facts in the context, so
 // that what it tracks (a failed login) says where it came from. It must not keep the request. What it returns means:
 //
-//   - an actor: who acts, with the trust that it carries;
+//   - an actor: who acts, with the trust that it carries; for whom another service says, only by [WithPropagated];
 //   - the zero Actor and nil: there are no credentials. An actor that is in the context already, put there by a propagator,
 //     stays; else it is [otelaudit.Anonymous];
 //   - an error: the answer is 401, and the handler is not called; see [WithAnonymousOnError], [WithUnauthorized].
@@ -57,10 +57,13 @@ func (c *config) identify(r *http.Request, actor func(*http.Request) (otelaudit.
 		}
 		return otelaudit.ContextWithActor(ctx, otelaudit.Anonymous()), err
 	}
-	if a.IsZero() {
-		if known, ok := otelaudit.ActorFromContext(ctx); ok && !known.IsZero() {
-			return ctx, nil
-		}
+	known, _ := otelaudit.ActorFromContext(ctx)
+	switch {
+	case !a.IsZero():
+		a = a.ForPropagated(known, c.propagated)
+	case !known.IsZero():
+		return ctx, nil
+	default:
 		a = otelaudit.Anonymous()
 	}
 	return otelaudit.ContextWithActor(ctx, a), nil

@@ -27,6 +27,8 @@ func TestActor(t *testing.T) {
 		nobody     = actorOf(otelaudit.Actor{})
 		failing    = func(*http.Request) (otelaudit.Actor, error) { return alice, errors.New("the secret reason") }
 		onError    = []audithttp.Option{audithttp.WithAnonymousOnError()}
+		allowing   = []audithttp.Option{audithttp.WithPropagated(func(_, from otelaudit.Actor) bool { return from.ID == "bob" })}
+		refusing   = []audithttp.Option{audithttp.WithPropagated(func(own, from otelaudit.Actor) bool { return own.ID == from.ID })}
 	)
 	for name, tc := range map[string]struct {
 		inContext otelaudit.Actor
@@ -44,6 +46,17 @@ func TestActor(t *testing.T) {
 		"error, propagated":                 {inContext: propagated, actor: failing},
 		"error, goes on":                    {actor: failing, opts: onError, want: anonymous},
 		"error, goes on, propagated":        {inContext: propagated, actor: failing, opts: onError, want: anonymous},
+		"allowed":                           {inContext: propagated, actor: actorOf(alice), opts: allowing, want: alice.For(propagated)},
+		"allowed, nobody propagated":        {actor: actorOf(alice), opts: allowing, want: alice},
+		"allowed, but not propagated":       {inContext: otelaudit.User("bob"), actor: actorOf(alice), opts: allowing, want: alice},
+		"allowed, for somebody already":     {inContext: propagated, actor: actorOf(alice.For(otelaudit.User("cy"))), opts: allowing, want: alice.For(otelaudit.User("cy"))},
+		"allowed, the same party":           {inContext: propagated.For(otelaudit.User("cy")), actor: actorOf(otelaudit.User("bob")), opts: allowing, want: otelaudit.User("bob").For(otelaudit.User("cy"))},
+		"allowed, nobody":                   {inContext: propagated, actor: nobody, opts: allowing, want: propagated},
+		"allowed, no function":              {inContext: propagated, opts: allowing, want: propagated},
+		"allowed, anonymous":                {inContext: propagated, actor: actorOf(anonymous), opts: allowing, want: anonymous},
+		"allowed, error, goes on":           {inContext: propagated, actor: failing, opts: append(onError, allowing...), want: anonymous},
+		"not allowed":                       {inContext: propagated, actor: actorOf(alice), opts: refusing, want: alice},
+		"nil allows nothing":                {inContext: propagated, actor: actorOf(alice), opts: []audithttp.Option{audithttp.WithPropagated(nil)}, want: alice},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -185,17 +198,63 @@ func TestClientBehindProxy(t *testing.T) {
 	}
 }
 
-func TestAnInvalidPrefixTrustsNobody(t *testing.T) { //nolint:paralleltest // the error handler is the process's
+func TestWithForwardedHeader(t *testing.T) {
+	t.Parallel()
+	const none = ""
+	for name, tc := range map[string]struct {
+		headers                  []audithttp.ForwardedHeader
+		xForwardedFor, forwarded string
+		want                     string
+	}{
+		"X-Forwarded-For by default":      {nil, "198.51.100.9", "for=203.0.113.66", "198.51.100.9"},
+		"X-Forwarded-For":                 {[]audithttp.ForwardedHeader{audithttp.XForwardedFor}, "198.51.100.9", "for=203.0.113.66", "198.51.100.9"},
+		"Forwarded":                       {[]audithttp.ForwardedHeader{audithttp.Forwarded}, "203.0.113.66", `for="198.51.100.9:4711"`, "198.51.100.9"},
+		"the last option":                 {[]audithttp.ForwardedHeader{audithttp.XForwardedFor, audithttp.Forwarded}, "203.0.113.66", "for=198.51.100.9", "198.51.100.9"},
+		"the other one is not looked at":  {[]audithttp.ForwardedHeader{audithttp.Forwarded}, "203.0.113.66", none, "192.0.2.1"},
+		"nor by default":                  {nil, none, "for=203.0.113.66", "192.0.2.1"},
+		"nor where the one is unreadable": {[]audithttp.ForwardedHeader{audithttp.Forwarded}, "203.0.113.66", "for=unknown", "192.0.2.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMemory(t)
+			opts := []audithttp.Option{audithttp.WithTrustedProxies(netip.MustParsePrefix("192.0.2.0/24"))}
+			for _, h := range tc.headers {
+				opts = append(opts, audithttp.WithForwardedHeader(h))
+			}
+			get(t, m.into(audithttp.NewMiddleware(nil, opts...)(tracking())), "/", func(r *http.Request) {
+				for header, value := range map[string]string{"X-Forwarded-For": tc.xForwardedFor, "Forwarded": tc.forwarded} {
+					if value != none {
+						r.Header.Set(header, value)
+					}
+				}
+			})
+			q := m.only(t).Request
+			require.Equal(t, tc.want, q.ClientAddress)
+			require.Equal(t, "192.0.2.1", q.PeerAddress)
+		})
+	}
+}
+
+// Options cannot return an error: what is wrong in them is reported, and believes nobody.
+func TestWrongOptionsTrustNobody(t *testing.T) { //nolint:paralleltest // the error handler is the process's
 	var reported []string
 	before := otel.GetErrorHandler()
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { reported = append(reported, err.Error()) }))
 	defer otel.SetErrorHandler(before)
-	m := newMemory(t)
-	h := m.into(audithttp.NewMiddleware(nil, audithttp.WithTrustedProxies(netip.Prefix{}))(tracking()))
-	get(t, h, "/", func(r *http.Request) { r.Header.Set("X-Forwarded-For", "198.51.100.9") })
-	require.Equal(t, "192.0.2.1", m.only(t).Request.ClientAddress)
+	clientWith := func(opts ...audithttp.Option) string {
+		m := newMemory(t)
+		get(t, m.into(audithttp.NewMiddleware(nil, opts...)(tracking())), "/", func(r *http.Request) {
+			r.Header.Set("X-Forwarded-For", "198.51.100.9")
+			r.Header.Set("Forwarded", "for=198.51.100.9")
+		})
+		return m.only(t).Request.ClientAddress
+	}
+	require.Equal(t, "192.0.2.1", clientWith(audithttp.WithTrustedProxies(netip.Prefix{})))
 	require.Len(t, reported, 1)
 	require.Contains(t, reported[0], "invalid Prefix in [invalid Prefix] trusts nobody")
+	require.Equal(t, "192.0.2.1", clientWith(audithttp.WithTrustedProxies(netip.MustParsePrefix("192.0.2.0/24")), audithttp.WithForwardedHeader(2)))
+	require.Len(t, reported, 2)
+	require.Contains(t, reported[1], "WithForwardedHeader: 2 reads no header")
 }
 
 // writer is comparable, and not what httptest or net/http hands out.

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"go.opentelemetry.io/otel"
+
+	"github.com/rj-gamer/go-activity-tracker/otelaudit"
 )
 
 // Option changes what [NewMiddleware] makes.
@@ -21,6 +23,8 @@ type config struct {
 	path             func(*http.Request) string // nil: URL.Path
 	requestID        func(*http.Request) string // nil: none
 	trusted          trustedProxies
+	forwarded        forwarding
+	propagated       func(own, propagated otelaudit.Actor) bool // nil: never on behalf of the propagated actor
 	anonymousOnError bool
 	challenges       []string
 	unauthorized     func(http.ResponseWriter, *http.Request, error)
@@ -28,6 +32,7 @@ type config struct {
 
 func newConfig(opts []Option) config {
 	c := config{requestID: requestIDHeader}
+	c.forwarded, _ = XForwardedFor.forwarding()
 	for _, o := range opts {
 		o.apply(&c)
 	}
@@ -61,10 +66,10 @@ func WithRequestID(id func(*http.Request) string) Option {
 	return optionFunc(func(c *config) { c.requestID = id })
 }
 
-// WithTrustedProxies names the addresses of proxies that append the address of whom they serve to X-Forwarded-For. Where
-// the peer is one of them, the client is the right-most address in that header that is not; where all are, the left-most.
-// The lines of the header count as one. From the first entry on that is not an address, counted from the right, or after 64
-// entries, nothing is believed: the client is then the last proxy before it.
+// WithTrustedProxies names the addresses of proxies that append the address of whom they serve to X-Forwarded-For, or to
+// the header that [WithForwardedHeader] names. Where the peer is one of them, the client is the right-most address in that
+// header that is not; where all are, the left-most. The lines of the header count as one. From the first entry on that is not
+// an address, counted from the right, or after 64 entries, nothing is believed: the client is then the last proxy before it.
 //
 // Without this option, and for peers that are not named, the header is ignored. Peers of a Unix socket have no address, so
 // they cannot be named, and no client address is recorded for them.
@@ -78,6 +83,35 @@ func WithTrustedProxies(prefixes ...netip.Prefix) Option {
 	}
 	prefixes = slices.DeleteFunc(slices.Clone(prefixes), func(p netip.Prefix) bool { return !p.IsValid() })
 	return optionFunc(func(c *config) { c.trusted = c.trusted.and(prefixes) })
+}
+
+// WithForwardedHeader names the one header in which trusted proxies say whom they serve. Defaults to [XForwardedFor]. The
+// other one is never looked at: proxies that know only one of the two pass on what a client wrote into the other.
+//
+// In [Forwarded], an address is the parameter "for" of an element. An element is not an address where it has none or two,
+// where the client is "unknown" or obfuscated ("_hidden"), and where it breaks RFC 7239, as an IPv6 address without quotes and
+// brackets does. A quote that the client left open takes nothing in that a proxy appended.
+//
+// The last of several options counts. A value that is none of the constants means no header, and is reported to
+// OpenTelemetry's error handler.
+func WithForwardedHeader(header ForwardedHeader) Option {
+	f, ok := header.forwarding()
+	if !ok {
+		otel.Handle(fmt.Errorf("audithttp: WithForwardedHeader: %d reads no header: use audithttp.XForwardedFor or audithttp.Forwarded", header))
+	}
+	return optionFunc(func(c *config) { c.forwarded = f })
+}
+
+// WithPropagated asks allow whether own, the actor that the actor function returned, may act on behalf of the actor that
+// another service propagated: own.OnBehalfOf is then the propagated actor, as [otelaudit.Actor.ForPropagated] says. Without
+// it, or where allow returns false, own acts for itself, and the propagated actor is not recorded.
+//
+//	// Our services act for whom they say; nobody else does.
+//	audithttp.WithPropagated(func(own, _ otelaudit.Actor) bool { return own.Type == otelaudit.ActorService })
+//
+// Where the actor function returned no actor, the propagated one acts, and allow is not asked.
+func WithPropagated(allow func(own, propagated otelaudit.Actor) bool) Option {
+	return optionFunc(func(c *config) { c.propagated = allow })
 }
 
 // WithAnonymousOnError lets a request go on whose actor function returned an error, as anonymous: also where another

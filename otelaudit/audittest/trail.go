@@ -81,7 +81,7 @@ func (tr *Trail) Context() context.Context {
 }
 
 // FailWith makes Track and TrackAll return a [*otelaudit.TrackError] with err from now on; nil ends it. The activities of
-// the TrackError have their id, time, actor and tenant fixed, as in production, so that a test can track them again.
+// the TrackError have their id, time, actor, reason and tenant fixed, as in production, so that a test can track them again.
 //
 // Nothing is recorded meanwhile, but under [otelaudit.ErrNotDelivered], which says that the record is safe. What the policy
 // refuses or ignores is refused and ignored all the same.

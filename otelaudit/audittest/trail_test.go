@@ -157,7 +157,7 @@ func TestFailWith(t *testing.T) {
 	ctx := otelaudit.ContextWithActor(tr.Context(), otelaudit.User("ana"))
 	tr.FailWith(otelaudit.ErrTimeout)
 
-	err := otelaudit.Track(ctx, otelaudit.Activity{Action: "a.create"})
+	err := otelaudit.Track(otelaudit.ContextWithReason(ctx, "ticket 7"), otelaudit.Activity{Action: "a.create"})
 	require.True(t, otelaudit.IsRetryable(err))
 	var failed *otelaudit.TrackError
 	require.ErrorAs(t, err, &failed)
@@ -178,9 +178,11 @@ func TestFailWith(t *testing.T) {
 	tr.FailWith(nil)
 	// Whatever context it is tracked in, it is the same activity.
 	for range 2 {
-		require.NoError(t, otelaudit.Track(otelaudit.ContextWithTenant(tr.Context(), "other"), fixed))
+		other := otelaudit.ContextWithReason(otelaudit.ContextWithTenant(tr.Context(), "other"), "again")
+		require.NoError(t, otelaudit.Track(other, fixed))
 	}
 	require.Len(t, tr.Records(), 1)
+	require.Equal(t, "ticket 7", tr.Records()[0].Reason)
 	tr.Require("a.create", audittest.Actor(otelaudit.User("ana")), audittest.Tenant(""))
 }
 
