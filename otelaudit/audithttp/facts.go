@@ -1,6 +1,7 @@
 package audithttp
 
 import (
+	"net"
 	"net/http"
 
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
@@ -23,7 +24,7 @@ func (c *config) facts(r *http.Request, route *route) otelaudit.Request {
 	if c.requestID != nil {
 		q.ID = c.requestID(r)
 	}
-	if peer, ok := parseAddr(r.RemoteAddr); ok {
+	if peer, ok := peerOf(r); ok {
 		q.PeerAddress = peer.String()
 		q.ClientAddress = q.PeerAddress
 		if client := c.trusted.client(peer, r.Header[c.forwarded.header], c.forwarded); client != peer {
@@ -31,6 +32,14 @@ func (c *config) facts(r *http.Request, route *route) otelaudit.Request {
 		}
 	}
 	return q
+}
+
+// peerOf returns the address of who connected. One who connects to a Unix socket has none, whatever name its own end has.
+func peerOf(r *http.Request) (netip.Addr, bool) {
+	if _, unix := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr); unix {
+		return netip.Addr{}, false
+	}
+	return parseAddr(r.RemoteAddr)
 }
 
 const maxRequestID = 128

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"mime/multipart"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -196,6 +197,20 @@ func TestClientBehindProxy(t *testing.T) {
 			require.Equal(t, tc.peer, q.PeerAddress)
 		})
 	}
+}
+
+// Who connects to a Unix socket may give its own end a name that looks like an address.
+func TestAPeerOfAUnixSocketHasNoAddress(t *testing.T) {
+	t.Parallel()
+	m := newMemory(t)
+	server := m.into(audithttp.NewMiddleware(nil, audithttp.WithTrustedProxies(netip.MustParsePrefix("10.0.0.0/8")))(tracking()))
+	local := context.WithValue(t.Context(), http.LocalAddrContextKey, &net.UnixAddr{Net: "unix", Name: "/run/api.sock"})
+	r := httptest.NewRequestWithContext(local, http.MethodGet, "/", http.NoBody)
+	r.RemoteAddr = "10.0.0.1:80"
+	r.Header.Set("X-Forwarded-For", "203.0.113.66")
+	server.ServeHTTP(httptest.NewRecorder(), r)
+	require.Empty(t, m.only(t).Request.PeerAddress)
+	require.Empty(t, m.only(t).Request.ClientAddress)
 }
 
 func TestWithForwardedHeader(t *testing.T) {
