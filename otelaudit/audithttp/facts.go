@@ -3,6 +3,7 @@ package audithttp
 import (
 	"net"
 	"net/http"
+	"net/netip"
 
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
 )
