@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -231,10 +232,19 @@ func (rc *Recorder) outcome(a *Activity) Outcome {
 func guarded[T any](name string, f func() T) (v T, ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			otel.Handle(fmt.Errorf("otelaudit: %s panicked: %v", name, p))
+			otel.Handle(fmt.Errorf("otelaudit: %s panicked: %s", name, panicText(p)))
 		}
 	}()
 	return f(), true
+}
+
+// panicText is what may be shown of a panic: what the runtime says, and else only the type, for an application may panic with
+// what it was given, and that may be secret.
+func panicText(p any) string {
+	if err, ok := p.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("a %T, which is not shown", p)
 }
 
 // isDenied is errors.Is(err, ErrDenied), also where err's own methods panic.

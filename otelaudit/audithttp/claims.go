@@ -3,33 +3,27 @@ package audithttp
 import (
 	"cmp"
 	"net/http"
-	"slices"
-	"strings"
 
+	"github.com/rj-gamer/go-activity-tracker/internal/jwtclaims"
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
 )
 
 // ClaimsOption changes how [Claims] and [ActorFromClaims] read a token's claims.
-type ClaimsOption interface{ applyClaims(*claimsConfig) }
+type ClaimsOption interface{ applyClaims(*jwtclaims.Reader) }
 
-type claimsOptionFunc func(*claimsConfig)
+type claimsOptionFunc func(*jwtclaims.Reader)
 
-func (f claimsOptionFunc) applyClaims(c *claimsConfig) { f(c) }
-
-type claimsConfig struct {
-	method string
-	typeOf func(map[string]any) otelaudit.ActorType // or nil
-}
+func (f claimsOptionFunc) applyClaims(r *jwtclaims.Reader) { f(r) }
 
 // WithAuthMethod sets the actor's AuthMethod. Defaults to "jwt"; "oidc" is for ID tokens.
 func WithAuthMethod(method string) ClaimsOption {
-	return claimsOptionFunc(func(c *claimsConfig) { c.method = method })
+	return claimsOptionFunc(func(r *jwtclaims.Reader) { r.AuthMethod = method })
 }
 
 // WithPartyType tells what kind of party claims name, which no standard claim says: claims are the token's own or those of
 // an act claim in it. Where kind returns "", the rule of [ActorFromClaims] holds.
 func WithPartyType(kind func(claims map[string]any) otelaudit.ActorType) ClaimsOption {
-	return claimsOptionFunc(func(c *claimsConfig) { c.typeOf = kind })
+	return claimsOptionFunc(func(r *jwtclaims.Reader) { r.TypeOf = kind })
 }
 
 // Claims returns the actor function for a JWT, such as an OIDC ID token or an OAuth access token. verified gets the claims
@@ -39,17 +33,17 @@ func WithPartyType(kind func(claims map[string]any) otelaudit.ActorType) ClaimsO
 //
 // The claims become an actor as [ActorFromClaims] says. Errors are [ErrUnauthenticated].
 func Claims(verified func(*http.Request) (map[string]any, error), opts ...ClaimsOption) func(*http.Request) (otelaudit.Actor, error) {
-	c := newClaimsConfig(opts)
+	reader := newClaimsReader(opts)
 	return func(r *http.Request) (otelaudit.Actor, error) {
-		claims, err := verified(r)
-		if err == nil && claims == nil {
+		token, err := verified(r)
+		if err == nil && token == nil {
 			return otelaudit.Actor{}, nil
 		}
-		return proved(c.method, func() (otelaudit.Actor, error) {
+		return proved(reader.AuthMethod, func() (otelaudit.Actor, error) {
 			if err != nil {
 				return otelaudit.Actor{}, err
 			}
-			return c.actor(claims)
+			return reader.Actor(token)
 		})
 	}
 }
@@ -77,56 +71,14 @@ func Claims(verified func(*http.Request) (map[string]any, error), opts ...Claims
 // A claim of these that is there but no string, an empty one but for name, a token that names nobody, and more than
 // [otelaudit.MaxChain] nested acts are errors. They name the claim, never its value.
 func ActorFromClaims(claims map[string]any, opts ...ClaimsOption) (otelaudit.Actor, error) {
-	return newClaimsConfig(opts).actor(claims)
+	return newClaimsReader(opts).Actor(claims)
 }
 
-func newClaimsConfig(opts []ClaimsOption) *claimsConfig {
-	c := &claimsConfig{}
+func newClaimsReader(opts []ClaimsOption) *jwtclaims.Reader {
+	r := &jwtclaims.Reader{Trust: otelaudit.TrustVerified}
 	for _, o := range opts {
-		o.applyClaims(c)
+		o.applyClaims(r)
 	}
-	c.method = cmp.Or(c.method, "jwt")
-	return c
-}
-
-func (c *claimsConfig) actor(claims map[string]any) (otelaudit.Actor, error) {
-	token, err := readParty(claims, "")
-	if err != nil {
-		return otelaudit.Actor{}, err
-	}
-	acts, err := readActs(claims)
-	if err != nil {
-		return otelaudit.Actor{}, err
-	}
-	a := c.actorOf(token, token)
-	for _, act := range slices.Backward(acts) {
-		a = c.actorOf(act, token).For(a)
-	}
-	a.AuthMethod = c.method // of who presented the token, not of those in it
-	return a, nil
-}
-
-// actorOf returns p, a party of token, as an actor.
-func (c *claimsConfig) actorOf(p, token party) otelaudit.Actor {
-	a := otelaudit.Actor{
-		ID:      cmp.Or(p.sub, p.client()),
-		Name:    p.name,
-		Session: p.sid,
-		Trust:   otelaudit.TrustVerified,
-	}
-	foreign := p.iss != "" && p.iss != token.iss
-	if c.typeOf != nil {
-		a.Type = c.typeOf(p.claims)
-	}
-	switch {
-	case a.Type != "":
-	case p.sub == "", p.sub == p.client(), !foreign && p.sub == token.client(), strings.Contains(p.sub, "://"):
-		a.Type = otelaudit.ActorService
-	default:
-		a.Type = otelaudit.ActorUser
-	}
-	if foreign {
-		a.ID = p.iss + "#" + a.ID
-	}
-	return a
+	r.AuthMethod = cmp.Or(r.AuthMethod, "jwt")
+	return r
 }

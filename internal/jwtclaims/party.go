@@ -1,4 +1,4 @@
-package audithttp
+package jwtclaims
 
 import (
 	"cmp"
