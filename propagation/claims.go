@@ -296,11 +296,7 @@ func parseClaims(kind kind, payload []byte, c *claimSet) error {
 	c.tenant = r.text()
 	c.operation = r.text()
 	c.reason = r.text()
-	n := r.byte()
-	if n > maxParties {
-		return errMalformed
-	}
-	c.parties = make([]party, n)
+	c.parties = make([]party, r.byte())
 	for i := range c.parties {
 		p := &c.parties[i]
 		if code := r.byte(); int(code) < len(partyTypes) {
@@ -368,7 +364,7 @@ func (r *reader) number() int64 {
 // actor returns who acts, as the service that presented the token and the service that takes it see it: the issuer, on
 // behalf of those whom the token names. An issuer that named itself is not doubled.
 func (c *claimSet) actor() *otelaudit.Actor {
-	own := otelaudit.Actor{Type: otelaudit.ActorService, ID: c.issuer, AuthMethod: c.kind.authMethod(), Trust: otelaudit.TrustPropagated}
+	own := otelaudit.Actor{Type: otelaudit.ActorService, ID: c.issuer, Tenant: c.tenant, AuthMethod: c.kind.authMethod(), Trust: otelaudit.TrustPropagated}
 	parties := c.parties
 	if subject := parties[0]; subject.kind == own.Type && subject.id == own.ID {
 		own.Name = subject.name

@@ -13,7 +13,8 @@ import (
 // Extract implements [propagation.TextMapPropagator]. It takes our member out of the carrier's baggage, and hands the rest to
 // OpenTelemetry's Baggage: ctx's baggage never holds our member.
 //
-// A valid token gives ctx its actor with [otelaudit.TrustPropagated], its tenant, operation and reason. What ctx has of these
+// A valid token gives ctx its actor with [otelaudit.TrustPropagated], whose tenant is the token's: an own actor that takes its
+// place has its own. It gives ctx the token's operation and reason. What ctx has of these
 // already stays as it is, above all an actor that the service's own authentication has put there. A token that is not valid
 // gives ctx the reason ([RejectionFromContext]) and nothing else. Both are counted. Without a token ctx is what
 // OpenTelemetry's Baggage makes of it.
@@ -85,9 +86,6 @@ func (p *Propagator) verify(h *header, carrier propagation.TextMapCarrier) (*ver
 func (v *verified) context(ctx context.Context) context.Context {
 	if actor, ok := otelaudit.ActorFromContext(ctx); !ok || actor.IsZero() {
 		ctx = otelaudit.ContextWithActor(ctx, *v.actor)
-	}
-	if _, ok := otelaudit.TenantFromContext(ctx); !ok && v.tenant != "" {
-		ctx = otelaudit.ContextWithTenant(ctx, v.tenant)
 	}
 	if _, ok := otelaudit.OperationFromContext(ctx); !ok && v.operation != "" {
 		ctx = otelaudit.ContextWithOperation(ctx, v.operation)

@@ -208,13 +208,13 @@ func checkMembers(text []byte, known ...string) error {
 	}
 	seen := make(map[string]bool, len(known))
 	for d.More() {
-		token, err := d.Token()
-		if err != nil {
-			return errors.New("is not JSON")
-		}
-		name, _ := token.(string)
 		var value json.RawMessage
-		switch err := d.Decode(&value); {
+		token, err := d.Token()
+		name, _ := token.(string)
+		if err == nil {
+			err = d.Decode(&value)
+		}
+		switch {
 		case err != nil:
 			return errors.New("is not JSON")
 		case !slices.Contains(known, name):

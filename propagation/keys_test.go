@@ -81,10 +81,13 @@ func TestEd25519Key(t *testing.T) {
 	t.Parallel()
 	private := privateOf("k")
 	want := ed25519.Sign(private, []byte("text"))
-	public := publicKey(t, "k", "partner")
+	half := private.Public().(ed25519.PublicKey)
+	public, err := Ed25519PublicKey("k", half, "partner")
+	require.NoError(t, err)
 	key, err := Ed25519Key("k", private)
 	require.NoError(t, err)
-	clear(private)
+	clear(private) // the keys have their own
+	clear(half)
 
 	require.Equal(t, append([]byte("before"), want...), key.sign([]byte("before"), []byte("text")))
 	require.Nil(t, public.sign)

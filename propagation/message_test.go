@@ -48,7 +48,7 @@ func TestMessage(t *testing.T) {
 	require.NoError(t, err)
 	actor, _ := otelaudit.ActorFromContext(ctx)
 	require.Equal(t, otelaudit.Actor{
-		Type: otelaudit.ActorService, ID: "orders", AuthMethod: "message_token", Trust: otelaudit.TrustPropagated,
+		Type: otelaudit.ActorService, ID: "orders", Tenant: "acme", AuthMethod: "message_token", Trust: otelaudit.TrustPropagated,
 		OnBehalfOf: &otelaudit.Actor{
 			Type: otelaudit.ActorService, ID: "edge", AuthMethod: "actor_token", Trust: otelaudit.TrustPropagated,
 			OnBehalfOf: &otelaudit.Actor{Type: otelaudit.ActorUser, ID: "alice", AuthMethod: "oidc", Trust: otelaudit.TrustPropagated},

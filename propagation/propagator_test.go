@@ -138,7 +138,7 @@ func carrierOf(f forgery) otelpropagation.HeaderCarrier {
 func TestExtract(t *testing.T) {
 	t.Parallel()
 	alice := otelaudit.Actor{Type: otelaudit.ActorUser, ID: "alice", AuthMethod: "oidc", Trust: otelaudit.TrustPropagated}
-	edge := otelaudit.Actor{Type: otelaudit.ActorService, ID: "edge", AuthMethod: "actor_token", Trust: otelaudit.TrustPropagated}
+	edge := otelaudit.Actor{Type: otelaudit.ActorService, ID: "edge", Tenant: "acme", AuthMethod: "actor_token", Trust: otelaudit.TrustPropagated}
 	member := ours + genuine().signed()
 	partner := genuine()
 	partner.kid, partner.issuer, partner.audience = "partner", "partner", "orders.example"
@@ -157,7 +157,7 @@ func TestExtract(t *testing.T) {
 		"white space":             {[]string{"a=1 ,\totelaudit.actor = " + member[len(ours):] + "\t ,b=2"}, forgeryTraceparent, edge.For(alice)},
 		"64 members":              {[]string{strings.Repeat("a=1,", 63) + member}, forgeryTraceparent, edge.For(alice)},
 		"8,192 bytes":             {[]string{"a=" + strings.Repeat("x", 8192-len("a=,")-len(member)), member}, forgeryTraceparent, edge.For(alice)},
-		"another of our names":    {[]string{ours + partner.signed()}, forgeryTraceparent, otelaudit.Actor{Type: otelaudit.ActorService, ID: "partner", AuthMethod: "actor_token", Trust: otelaudit.TrustPropagated}.For(alice)},
+		"another of our names":    {[]string{ours + partner.signed()}, forgeryTraceparent, otelaudit.Actor{Type: otelaudit.ActorService, ID: "partner", Tenant: "acme", AuthMethod: "actor_token", Trust: otelaudit.TrustPropagated}.For(alice)},
 		"no trace":                {[]string{ours + untraced.signed()}, "", edge.For(alice)},
 		"no trace that is valid":  {[]string{ours + untraced.signed()}, "00-nonsense", edge.For(alice)},
 		"the issuer is not twice": {[]string{ours + acting.signed()}, forgeryTraceparent, edge.For(alice)},
@@ -172,8 +172,8 @@ func TestExtract(t *testing.T) {
 			before := h.Clone()
 			ctx := w.Extract(t.Context(), otelpropagation.HeaderCarrier(h))
 			requireActor(t, ctx, tc.want)
-			tenant, _ := otelaudit.TenantFromContext(ctx)
-			require.Equal(t, "acme", tenant)
+			_, ok := otelaudit.TenantFromContext(ctx)
+			require.False(t, ok, "the tenant is the actor's, and goes where that goes")
 			operation, _ := otelaudit.OperationFromContext(ctx)
 			require.Equal(t, "op-1", operation)
 			reason, _ := otelaudit.ReasonFromContext(ctx)

@@ -241,6 +241,13 @@ func TestOpenAgain(t *testing.T) {
 	require.Equal(t, RejectionRevokedKey, open(testTime))
 }
 
+func TestNoTwoAreEqual(t *testing.T) {
+	t.Parallel()
+	k := keyring(t, hmacKey(t, "k"))
+	first, second := sealed(t, k, messageClaims()), sealed(t, k, messageClaims())
+	require.NotEqual(t, first, second)
+}
+
 func TestSealRefuses(t *testing.T) {
 	t.Parallel()
 	k := keyring(t, hmacKey(t, "k"))
@@ -333,9 +340,8 @@ func TestIssueAgain(t *testing.T) {
 	} {
 		require.NotEqual(t, first, issue(testTime, change), name)
 	}
-	require.NotEqual(t, first, issue(testTime.Add(-1), same), "the clock was set back")
-	second := issue(testTime.Add(40*time.Second), same)
-	require.NotEqual(t, first, second)
+	require.NotEqual(t, first, issue(testTime.Add(30*time.Second), same), "half of its lifetime is over")
+	require.NotEqual(t, first, issue(testTime, same), "the clock was set back")
 	require.NoError(t, k.Set(hmacKey(t, "k2"), hmacKey(t, "k1")))
 	require.Contains(t, issue(testTime.Add(40*time.Second), same), "r1.k2.")
 	k.Revoke("k2")

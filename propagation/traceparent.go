@@ -13,10 +13,14 @@ const (
 // traceOf returns the trace that carrier's traceparent names, the zero one where there is none, or none that is valid. It
 // reports false where there are several: others may take another one of them than we would.
 func traceOf(carrier propagation.TextMapCarrier) (trace.TraceID, bool) {
-	if several, ok := carrier.(propagation.ValuesGetter); ok && len(several.Values(traceparentHeader)) > 1 {
+	switch lines := values(carrier, traceparentHeader); len(lines) {
+	case 0:
+		return trace.TraceID{}, true
+	case 1:
+		return parseTraceparent(lines[0]), true
+	default:
 		return trace.TraceID{}, false
 	}
-	return parseTraceparent(carrier.Get(traceparentHeader)), true
 }
 
 // parseTraceparent returns the trace id that OTel's TraceContext finds in s, and the zero one where it finds none. It needs
