@@ -220,7 +220,7 @@ func TestLine(t *testing.T) {
 
 func TestClaimsActor(t *testing.T) {
 	t.Parallel()
-	edge := otelaudit.Actor{Type: otelaudit.ActorService, ID: "edge", Trust: otelaudit.TrustPropagated, AuthMethod: "actor_token"}
+	edge := otelaudit.Actor{Type: otelaudit.ActorService, ID: "edge", Tenant: "acme", Trust: otelaudit.TrustPropagated, AuthMethod: "actor_token"}
 	alice := otelaudit.Actor{Type: otelaudit.ActorUser, ID: "alice", Name: "Alice", Trust: otelaudit.TrustPropagated, AuthMethod: "oidc"}
 	nightly := otelaudit.Actor{Type: otelaudit.ActorSystem, ID: "edge", Trust: otelaudit.TrustPropagated}
 	deferred := edge
@@ -242,7 +242,7 @@ func TestClaimsActor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := claimSet{kind: test.kind, issuer: "edge", parties: test.parties}
+			c := claimSet{kind: test.kind, issuer: "edge", tenant: "acme", parties: test.parties}
 			require.Equal(t, test.want, *c.actor())
 		})
 	}
