@@ -42,7 +42,7 @@ fmt: $(TOOLS) ## format the code and tidy the modules
 
 .PHONY: vuln
 vuln: $(TOOLS) ## govulncheck; it reads the vulnerability database over the network
-	@out=$$(bin/govulncheck ./... 2>&1); rc=$$?; echo "$$out"; \
+	@out=$$(for m in . $(MODULES); do bin/govulncheck -C $$m ./... || exit $$?; done 2>&1); rc=$$?; echo "$$out"; \
 	case "$$rc $$out" in \
 	"0 "*) ;; \
 	*"fetching vulnerabilities"*) echo 'vuln: NOT RUN: the vulnerability database cannot be reached from here'; \
@@ -52,10 +52,12 @@ vuln: $(TOOLS) ## govulncheck; it reads the vulnerability database over the netw
 
 .PHONY: fuzz
 fuzz: postgres ## each fuzz target for FUZZTIME (30s)
-	@listed=$$($(GO) test -list '^Fuzz' ./...) || { echo "$$listed"; exit 1; }; \
-	echo "$$listed" | awk '/^Fuzz/ { f[++n] = $$1 } /^ok/ { while (n) print $$2, f[n--] }' | \
-	while read -r pkg f; do \
-	  echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
+	@for m in . $(TESTED); do \
+	  listed=$$($(GO) -C $$m test -list '^Fuzz' ./...) || { echo "$$listed"; exit 1; }; \
+	  echo "$$listed" | awk '/^Fuzz/ { f[++n] = $$1 } /^ok/ { while (n) print $$2, f[n--] }' | \
+	  while read -r pkg f; do \
+	    echo "$$pkg $$f"; $(GO) -C $$m test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
+	  done || exit 1; \
 	done
 
 .PHONY: bench

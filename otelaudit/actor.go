@@ -54,7 +54,7 @@ type Actor struct {
 	ID         string // opaque and stable, not a name or an e-mail address
 	Name       string
 	Roles      []string
-	Tenant     string // the tenant the actor belongs to
+	Tenant     string // the tenant the actor belongs to, or acts in; of a propagated actor, the token's
 	Session    string // recorded only as a SHA-256, so that the table is no list of live sessions
 	AuthMethod string // how the actor proved who it is: "password", "oidc", "mtls"
 	Trust      Trust

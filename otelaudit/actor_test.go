@@ -1,6 +1,7 @@
 package otelaudit_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -71,4 +72,41 @@ func TestForPropagatedKeepsATenant(t *testing.T) {
 		own.Tenant = "own"
 		require.Equal(t, "own", own.ForPropagated(propagated, allow).Tenant)
 	}
+}
+
+// A reason that came with a propagated actor says nothing of why somebody else acts.
+func TestAPropagatedReasonGoesWithItsActor(t *testing.T) {
+	t.Parallel()
+	alice := otelaudit.Actor{Type: otelaudit.ActorUser, ID: "alice", Trust: otelaudit.TrustPropagated}
+	own := otelaudit.Service("orders")
+	for name, tc := range map[string]struct {
+		ctx    func(context.Context) context.Context
+		reason string
+	}{
+		"as it came":   {func(ctx context.Context) context.Context { return ctx }, "theirs"},
+		"on behalf":    {func(ctx context.Context) context.Context { return otelaudit.ContextWithActor(ctx, own.For(alice)) }, "theirs"},
+		"an own actor": {func(ctx context.Context) context.Context { return otelaudit.ContextWithActor(ctx, own) }, ""},
+		"anonymous":    {func(ctx context.Context) context.Context { return otelaudit.ContextWithActor(ctx, otelaudit.Anonymous()) }, ""},
+		"on behalf of somebody else": {func(ctx context.Context) context.Context {
+			return otelaudit.ContextWithActor(ctx, own.For(otelaudit.User("bo")))
+		}, ""},
+		"an own reason": {func(ctx context.Context) context.Context {
+			return otelaudit.ContextWithActor(otelaudit.ContextWithReason(ctx, "own"), own)
+		}, "own"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := otelaudit.ContextWithReason(otelaudit.ContextWithOperation(t.Context(), "before"), "before")
+			ctx = tc.ctx(otelaudit.ContextWithPropagated(ctx, alice, "op", "theirs"))
+			reason, _ := otelaudit.ReasonFromContext(ctx)
+			require.Equal(t, tc.reason, reason)
+			operation, _ := otelaudit.OperationFromContext(ctx)
+			require.Equal(t, "op", operation)
+		})
+	}
+	ctx := otelaudit.ContextWithReason(otelaudit.ContextWithOperation(t.Context(), "before"), "before")
+	ctx = otelaudit.ContextWithActor(otelaudit.ContextWithPropagated(ctx, alice, "", ""), own)
+	reason, _ := otelaudit.ReasonFromContext(ctx)
+	operation, _ := otelaudit.OperationFromContext(ctx)
+	require.Equal(t, []string{"before", "before"}, []string{operation, reason}, "what the token left open is ctx's own")
 }

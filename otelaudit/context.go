@@ -13,6 +13,7 @@ type scope struct {
 	tenant    string
 	operation string
 	reason    string
+	their     bool // reason is that of a propagated actor
 	ledger    *ledger
 }
 
@@ -60,8 +61,32 @@ func TrailFromContext(ctx context.Context) Trail {
 
 // ContextWithActor returns a context whose activities are a's. Only code that knows who acts may call it: middleware that
 // authenticated somebody, or a job that acts as itself. a.Roles and a.OnBehalfOf must not be changed afterwards.
+//
+// The reason of a propagated actor ([ContextWithPropagated]) goes with that actor: it stays only where a acts on behalf of one.
 func ContextWithActor(ctx context.Context, a Actor) context.Context {
-	s := struct { // one allocation
+	s := newActorScope(ctx, a)
+	if s.their && (a.OnBehalfOf == nil || a.OnBehalfOf.Trust != TrustPropagated) {
+		s.reason, s.their = "", false
+	}
+	return s
+}
+
+// ContextWithPropagated returns a context with what another service says, and has proved that it may say: who acts, in which
+// operation, and why. An empty operation or reason leaves that of ctx. It is for propagators.
+func ContextWithPropagated(ctx context.Context, a Actor, operation, reason string) context.Context {
+	s := newActorScope(ctx, a)
+	if operation != "" {
+		s.operation = operation
+	}
+	if reason != "" {
+		s.reason, s.their = reason, true
+	}
+	return s
+}
+
+// newActorScope returns ctx's scope with another actor, in one allocation.
+func newActorScope(ctx context.Context, a Actor) *scope {
+	s := struct {
 		scope
 		actor Actor
 	}{*scopeFrom(ctx), a}
@@ -121,7 +146,7 @@ func OperationFromContext(ctx context.Context) (string, bool) {
 // ContextWithReason returns a context whose activities have this reason, where they give none of their own: the ticket, the
 // legal basis, the words that a person typed before they went on.
 func ContextWithReason(ctx context.Context, reason string) context.Context {
-	return contextWith(ctx, func(s *scope) { s.reason = reason })
+	return contextWith(ctx, func(s *scope) { s.reason, s.their = reason, false })
 }
 
 // ReasonFromContext returns the reason set with [ContextWithReason], and whether there is one.

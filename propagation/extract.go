@@ -82,16 +82,21 @@ func (p *Propagator) verify(h *header, carrier propagation.TextMapCarrier) (*ver
 	return v, ""
 }
 
-// context returns ctx with what v says, as far as ctx says nothing of it already.
+// context returns ctx with what v says, as far as ctx says nothing of it already. With an actor in ctx the token's is not
+// taken, and neither are its reason and tenant, which are about that actor.
 func (v *verified) context(ctx context.Context) context.Context {
-	if actor, ok := otelaudit.ActorFromContext(ctx); !ok || actor.IsZero() {
-		ctx = otelaudit.ContextWithActor(ctx, *v.actor)
+	operation, reason := v.operation, v.reason
+	if _, ok := otelaudit.OperationFromContext(ctx); ok {
+		operation = ""
 	}
-	if _, ok := otelaudit.OperationFromContext(ctx); !ok && v.operation != "" {
-		ctx = otelaudit.ContextWithOperation(ctx, v.operation)
+	if actor, ok := otelaudit.ActorFromContext(ctx); ok && !actor.IsZero() {
+		if operation == "" {
+			return ctx
+		}
+		return otelaudit.ContextWithOperation(ctx, operation)
 	}
-	if _, ok := otelaudit.ReasonFromContext(ctx); !ok && v.reason != "" {
-		ctx = otelaudit.ContextWithReason(ctx, v.reason)
+	if _, ok := otelaudit.ReasonFromContext(ctx); ok {
+		reason = ""
 	}
-	return ctx
+	return otelaudit.ContextWithPropagated(ctx, *v.actor, operation, reason)
 }

@@ -14,7 +14,7 @@ import (
 // carrier has of a baggage stays where ctx has none, and else is replaced. Members with our key are left out of it, whoever
 // put them there: a token that came in never goes out again.
 //
-// Behind it goes a token, if ctx names an audience ([ContextWithAudience]) and an actor who is not unknown. It is left out,
+// Behind it goes a token, if ctx names an audience ([ContextWithAudience]), which is good for one, and an actor who is not unknown. It is left out,
 // and counted, where there is no key to sign it with, where it would exceed 2,048 bytes or hold what no token may, where the
 // actor acts for more than four others, and where the header would exceed 64 members or 8,192 bytes, of which a receiver may
 // drop everything.
@@ -43,7 +43,7 @@ func (p *Propagator) Inject(ctx context.Context, carrier propagation.TextMapCarr
 
 // member returns our member to go behind a baggage of so many bytes and members, "" where there is none.
 func (p *Propagator) member(ctx context.Context, carrier propagation.TextMapCarrier, size, members int) string {
-	audience := AudienceFromContext(ctx)
+	audience := takeAudience(ctx)
 	if audience == "" {
 		return ""
 	}

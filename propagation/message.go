@@ -53,10 +53,10 @@ func (p *Propagator) FromMessage(ctx context.Context, token string, body []byte)
 	}
 	p.metrics.extracted.add(ctx, acceptedResult)
 	link := trace.Link{SpanContext: trace.NewSpanContext(trace.SpanContextConfig{TraceID: v.trace, SpanID: v.span, Remote: true})}
-	ctx = otelaudit.ContextWithActor(ctx, *v.actor)
-	ctx = otelaudit.ContextWithTenant(ctx, v.tenant)
-	ctx = otelaudit.ContextWithOperation(ctx, v.operation)
-	return otelaudit.ContextWithReason(ctx, v.reason), link, nil
+	// What ctx has of these is about whoever handles the message. The tenant is the actor's.
+	ctx = otelaudit.ContextWithTenant(ctx, "")
+	ctx = otelaudit.ContextWithReason(otelaudit.ContextWithOperation(ctx, ""), "")
+	return otelaudit.ContextWithPropagated(ctx, *v.actor, v.operation, v.reason), link, nil
 }
 
 // RejectedError is the error of a token that was not taken for an actor. It holds nothing of the token.

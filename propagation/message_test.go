@@ -57,7 +57,7 @@ func TestMessage(t *testing.T) {
 	tenant, _ := otelaudit.TenantFromContext(ctx)
 	operation, _ := otelaudit.OperationFromContext(ctx)
 	reason, _ := otelaudit.ReasonFromContext(ctx)
-	require.Equal(t, []string{"acme", "op-1", "ticket 7"}, []string{tenant, operation, reason})
+	require.Equal(t, []string{"", "op-1", "ticket 7"}, []string{tenant, operation, reason}, "the tenant is the actor's")
 	require.Equal(t, trace.Link{SpanContext: span().WithTraceFlags(0).WithRemote(true)}, link)
 	require.False(t, trace.SpanContextFromContext(ctx).IsValid(), "the link is the caller's to use")
 }

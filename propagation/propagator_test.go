@@ -305,7 +305,7 @@ func TestInject(t *testing.T) {
 				change = append(change, tc.change)
 			}
 			w := newWorld(t, "edge", change...)
-			ctx := propagation.ContextWithAudience(contextOf(t, tc.actor), tc.audience)
+			ctx := contextOf(t, tc.actor)
 			if tc.baggage != "" {
 				ctx = withBaggage(t, ctx, tc.baggage)
 			}
@@ -315,7 +315,7 @@ func TestInject(t *testing.T) {
 			}
 			carrier := otelpropagation.HeaderCarrier(h)
 			for range 2 { // to inject twice is to inject once
-				w.Inject(ctx, carrier)
+				w.Inject(propagation.ContextWithAudience(ctx, tc.audience), carrier)
 				token, others := tokenOf(t, h["Baggage"]...)
 				require.Equal(t, membersOf(tc.others...), others)
 				require.Equal(t, tc.result == "sent", token != "")
@@ -336,22 +336,25 @@ func TestInject(t *testing.T) {
 func TestInjectLimits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "edge")
-	ctx := propagation.ContextWithAudience(contextOf(t, otelaudit.User("alice")), "orders")
+	ctx := contextOf(t, otelaudit.User("alice"))
+	inject := func(carrier otelpropagation.MapCarrier) {
+		w.Inject(propagation.ContextWithAudience(ctx, "orders"), carrier)
+	}
 	empty := otelpropagation.MapCarrier{}
-	w.Inject(ctx, empty)
+	inject(empty)
 	length := len(empty["baggage"])
 
 	room := 8192 - length - len(",a=")
 	for size, want := range map[int]bool{room: true, room + 1: false} {
 		carrier := otelpropagation.MapCarrier{"baggage": "a=" + strings.Repeat("x", size)}
-		w.Inject(ctx, carrier)
+		inject(carrier)
 		token, _ := tokenOf(t, carrier["baggage"])
 		require.Equal(t, want, token != "", size)
 		require.LessOrEqual(t, len(carrier["baggage"]), 8192)
 	}
 	for members, want := range map[int]bool{63: true, 64: false} {
 		carrier := otelpropagation.MapCarrier{"baggage": strings.TrimSuffix(strings.Repeat("a=1,", members), ",")}
-		w.Inject(ctx, carrier)
+		inject(carrier)
 		token, _ := tokenOf(t, carrier["baggage"])
 		require.Equal(t, want, token != "", members)
 	}
@@ -404,10 +407,11 @@ func TestCompositeOrders(t *testing.T) {
 					ctx = contextOf(t, otelaudit.User("alice"))
 					h.Set("Traceparent", stale) // as a reverse proxy forwards it
 				}
-				ctx = withBaggage(t, propagation.ContextWithAudience(ctx, "orders"), "a=1,b=2")
+				ctx = withBaggage(t, ctx, "a=1,b=2")
 				carrier := otelpropagation.HeaderCarrier(h)
-				out(edge).Inject(ctx, carrier)
-				out(edge).Inject(ctx, carrier)
+				for range 2 {
+					out(edge).Inject(propagation.ContextWithAudience(ctx, "orders"), carrier)
+				}
 				got := in(service).Extract(t.Context(), carrier)
 				actor, ok := otelaudit.ActorFromContext(got)
 				require.True(t, ok, "%s, %s, traced: %v: %v", sender, receiver, traced, h)

@@ -25,7 +25,10 @@ var _ http.RoundTripper = (*Transport)(nil)
 
 // NewTransport returns a Transport for the services that audiences names by their origin: scheme, host and port
 // ("https://orders.internal:8443"), of which the port may be missing where it is the scheme's own. base is usually
-// otelhttp.NewTransport's, which injects; without something that injects there is no token.
+// otelhttp.NewTransport's, which injects; without something that injects there is no token. Nothing stands between the two:
+// the first who injects with the request's context has the token, and a transport that fetches a credential with it would be
+// that. Such a transport goes below otelhttp's, or around this one. Where otelhttp.WithFilter lets a request pass by, what is
+// below must not send requests of its own with its context.
 //
 // Only a request to one of these origins gets a token. Origins are compared as RFC 6454 has it, and no further: a host that
 // is written differently (with a dot at its end, as another form of the same address) is another one, and so is a request

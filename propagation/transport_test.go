@@ -2,12 +2,16 @@ package propagation_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	otelpropagation "go.opentelemetry.io/otel/propagation"
 
+	"github.com/rj-gamer/go-activity-tracker/otelaudit"
 	"github.com/rj-gamer/go-activity-tracker/propagation"
 )
 
@@ -191,4 +195,49 @@ func TestAudience(t *testing.T) {
 	named := propagation.ContextWithAudience(ctx, "orders")
 	require.Equal(t, "orders", propagation.AudienceFromContext(named))
 	require.Empty(t, propagation.AudienceFromContext(propagation.ContextWithAudience(named, "")))
+	require.Equal(t, "orders", propagation.AudienceFromContext(propagation.ContextWithAudience(propagation.ContextWithAudience(named, ""), "orders")))
 }
+
+// What is below otelhttp may send requests of its own, with the context of the one that it is given.
+func TestACredentialIsFetchedWithoutAToken(t *testing.T) {
+	t.Parallel()
+	var fetched, called []string
+	idp := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { fetched = r.Header["Baggage"] }))
+	defer idp.Close()
+	orders := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { called = r.Header["Baggage"] }))
+	defer orders.Close()
+	w := newWorld(t, "edge")
+	instrumented := func(base http.RoundTripper) http.RoundTripper {
+		return otelhttp.NewTransport(base, otelhttp.WithPropagators(otelpropagation.NewCompositeTextMapPropagator(otelpropagation.TraceContext{}, w)))
+	}
+	authorised := roundTripperFunc(func(r *http.Request) (*http.Response, error) {
+		fetch, err := http.NewRequestWithContext(r.Context(), http.MethodGet, idp.URL, http.NoBody)
+		if err != nil {
+			return nil, err
+		}
+		resp, err := (&http.Client{Transport: instrumented(http.DefaultTransport)}).Do(fetch)
+		if err != nil {
+			return nil, err
+		}
+		if err := resp.Body.Close(); err != nil {
+			return nil, err
+		}
+		return http.DefaultTransport.RoundTrip(r)
+	})
+	transport, err := propagation.NewTransport(instrumented(authorised), map[string]string{orders.URL: "orders"})
+	require.NoError(t, err)
+	for range 2 { // each request gets its own
+		r, err := http.NewRequestWithContext(contextOf(t, otelaudit.User("alice")), http.MethodGet, orders.URL, http.NoBody)
+		require.NoError(t, err)
+		resp, err := (&http.Client{Transport: transport}).Do(r)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Empty(t, fetched)
+		token, _ := tokenOf(t, called...)
+		require.NotEmpty(t, token)
+	}
+}
+
+type roundTripperFunc func(*http.Request) (*http.Response, error)
+
+func (f roundTripperFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

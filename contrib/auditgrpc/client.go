@@ -6,19 +6,18 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/stats"
 
 	"github.com/rj-gamer/go-activity-tracker/propagation"
 )
 
-// UnaryClientInterceptor returns an interceptor that names the audience of each call, for which the propagator in otelgrpc's
-// client handler then writes a token. audiences are by target, as it is given to grpc.NewClient ("orders.internal:8443") or
-// in its canonical form ("dns:///orders.internal:8443", see grpc.ClientConn.CanonicalTarget). A target is compared to the
+// UnaryClientInterceptor returns an interceptor that says for whom each call is. It sends nothing itself: [ClientHandler]
+// does, and without it no token is sent. audiences are by target, as it is given to grpc.NewClient ("orders.internal:8443")
+// or in its canonical form ("dns:///orders.internal:8443", see grpc.ClientConn.CanonicalTarget). A target is compared to the
 // byte, and never resolved: one that is written in another way is not listed. Which authority a call names does not matter.
 // Without TLS there is no proof of who answers, and everybody on the way can read the token.
 //
-// For a target that is not listed, an audience already in the context is taken away. A token that the application put into
-// the outgoing baggage itself, as a proxy does that passes on the metadata of its own callers, is always taken out: it was
-// meant for this service.
+// An audience that the context has from propagation.ContextWithAudience is taken away, also for a target that is not listed.
 func UnaryClientInterceptor(audiences map[string]string) grpc.UnaryClientInterceptor {
 	audiences = maps.Clone(audiences)
 	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption) error {
@@ -35,14 +34,42 @@ func StreamClientInterceptor(audiences map[string]string) grpc.StreamClientInter
 	}
 }
 
+// audienceKey is the key of a call's audience on the way from the interceptors to the handler. It is not propagation's, so
+// that nothing on this way but the handler sends a token.
+type audienceKey struct{}
+
 // address returns ctx with the audience of what cc leads to.
 func address(ctx context.Context, cc *grpc.ClientConn, audiences map[string]string) context.Context {
-	if md, ok := metadata.FromOutgoingContext(ctx); ok && stripBaggage(md) {
-		ctx = metadata.NewOutgoingContext(ctx, md)
-	}
 	audience, ok := audiences[cc.Target()]
 	if !ok {
 		audience = audiences[cc.CanonicalTarget()]
 	}
-	return propagation.ContextWithAudience(ctx, audience)
+	return context.WithValue(propagation.ContextWithAudience(ctx, ""), audienceKey{}, audience)
+}
+
+// ClientHandler returns a handler for a connection whose interceptors are [UnaryClientInterceptor] and
+// [StreamClientInterceptor]. It names the audience that they found to next, which is otelgrpc's client handler, for each
+// attempt of a call anew, and to nobody else: what runs below with the call's context, as credentials do that fetch a token
+// of their own, sends no actor along.
+//
+//	grpc.WithStatsHandler(auditgrpc.ClientHandler(otelgrpc.NewClientHandler()))
+//
+// Several values of baggage in the outgoing metadata, of which otelgrpc would send the first only, go out as one. A token
+// that the application put there itself, as a proxy does that passes on the metadata of its own callers, is always taken
+// out: it was meant for this service.
+func ClientHandler(next stats.Handler) stats.Handler { return clientHandler{next} }
+
+type clientHandler struct{ stats.Handler }
+
+// TagRPC implements [stats.Handler].
+func (h clientHandler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Context {
+	if md, ok := metadata.FromOutgoingContext(ctx); ok {
+		stripped, joined := stripBaggage(md), joinBaggage(md)
+		if stripped || joined {
+			ctx = metadata.NewOutgoingContext(ctx, md)
+		}
+	}
+	audience, _ := ctx.Value(audienceKey{}).(string)
+	tagged := h.Handler.TagRPC(propagation.ContextWithAudience(ctx, audience), info)
+	return context.WithValue(propagation.ContextWithAudience(tagged, ""), audienceKey{}, "")
 }

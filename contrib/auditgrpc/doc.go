@@ -2,7 +2,7 @@
 // context, where [otelaudit.Track] finds them, and says for whom an outgoing call is, so that the actor goes along.
 //
 //	server := grpc.NewServer(
-//		grpc.StatsHandler(otelgrpc.NewServerHandler()),
+//		grpc.StatsHandler(auditgrpc.ServerHandler(otelgrpc.NewServerHandler())),
 //		grpc.ChainUnaryInterceptor(auditgrpc.UnaryServerInterceptor(actor)),
 //		grpc.ChainStreamInterceptor(auditgrpc.StreamServerInterceptor(actor)),
 //	)
@@ -10,14 +10,15 @@
 //	audiences := map[string]string{"dns:///billing.internal:8443": "billing"}
 //	conn, err := grpc.NewClient("dns:///billing.internal:8443",
 //		grpc.WithTransportCredentials(creds),
-//		grpc.WithStatsHandler(otelgrpc.NewClientHandler()),
+//		grpc.WithStatsHandler(auditgrpc.ClientHandler(otelgrpc.NewClientHandler())),
 //		grpc.WithChainUnaryInterceptor(auditgrpc.UnaryClientInterceptor(audiences)),
 //		grpc.WithChainStreamInterceptor(auditgrpc.StreamClientInterceptor(audiences)),
 //	)
 //
 // otelgrpc's handlers do the carrying, with the propagator that otel.SetTextMapPropagator was given. On the server, its handler
 // reads the metadata before any interceptor runs; on the client, it writes them after all interceptors have run, once more
-// for each attempt. A server that strangers can reach has [EdgeHandler] around it.
+// for each attempt. [ServerHandler] and [ClientHandler] go around them; without ClientHandler no token is sent. A server that
+// strangers can reach has [EdgeHandler] in place of ServerHandler.
 //
 // The actor comes from a function of the caller's: [ClientCertificate] and [FromContext] make such functions, and
 // audithttp.ActorFromClaims reads the claims of a token for one. The interceptors authenticate nobody themselves, and authorize

@@ -43,7 +43,7 @@ func Example() {
 		panic(err)
 	}
 	server := grpc.NewServer(
-		grpc.StatsHandler(otelgrpc.NewServerHandler()), // EdgeHandler goes around it where strangers call
+		grpc.StatsHandler(auditgrpc.ServerHandler(otelgrpc.NewServerHandler())), // EdgeHandler where strangers call
 		grpc.ChainUnaryInterceptor(auditgrpc.UnaryServerInterceptor(byToken)),
 		grpc.ChainStreamInterceptor(auditgrpc.StreamServerInterceptor(byToken)),
 	)
@@ -54,7 +54,7 @@ func Example() {
 	audiences := map[string]string{listener.Addr().String(): "echo"} // in production "echo.internal:8443"
 	conn, err := grpc.NewClient(listener.Addr().String(),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithStatsHandler(otelgrpc.NewClientHandler()),
+		grpc.WithStatsHandler(auditgrpc.ClientHandler(otelgrpc.NewClientHandler())),
 		grpc.WithChainUnaryInterceptor(auditgrpc.UnaryClientInterceptor(audiences)),
 		grpc.WithChainStreamInterceptor(auditgrpc.StreamClientInterceptor(audiences)),
 	)
@@ -92,7 +92,7 @@ func ExampleClientCertificate() {
 			ClientAuth: tls.VerifyClientCertIfGiven, // and Certificates and ClientCAs
 			MinVersion: tls.VersionTLS13,
 		})),
-		grpc.StatsHandler(otelgrpc.NewServerHandler()),
+		grpc.StatsHandler(auditgrpc.ServerHandler(otelgrpc.NewServerHandler())),
 		// Services act for whom they say; who has no certificate is whom a token names, and else anonymous.
 		grpc.ChainUnaryInterceptor(auditgrpc.UnaryServerInterceptor(auditgrpc.ClientCertificate(nil),
 			auditgrpc.WithPropagated(func(own, _ otelaudit.Actor) bool { return own.Type == otelaudit.ActorService }))),

@@ -52,24 +52,35 @@ func newService(t *testing.T, name string, secret []byte) *service {
 	}
 }
 
-// handler is otelgrpc's, for the server.
+// handler is otelgrpc's in ours, for the server.
 func (s *service) handler() stats.Handler {
-	return otelgrpc.NewServerHandler(otelgrpc.WithPropagators(s.propagators), otelgrpc.WithTracerProvider(s.tracers))
+	return auditgrpc.ServerHandler(otelgrpc.NewServerHandler(otelgrpc.WithPropagators(s.propagators), otelgrpc.WithTracerProvider(s.tracers)))
 }
 
-// serve returns the target of a server that has otelgrpc, or what edge makes of it, in front of the interceptors.
+// clientHandler is otelgrpc's, for the client.
+func (s *service) clientHandler() stats.Handler {
+	return otelgrpc.NewClientHandler(otelgrpc.WithPropagators(s.propagators), otelgrpc.WithTracerProvider(s.tracers))
+}
+
+// serve returns the target of a server that has telemetry in front of the interceptors.
 func (s *service) serve(t *testing.T, telemetry stats.Handler, actor actorFunc, h handler, opts ...auditgrpc.Option) string {
 	t.Helper()
 	return serve(t, h, append(audited(s.tr, nil, actor, opts...), grpc.StatsHandler(telemetry))...)
 }
 
-// dial connects with otelgrpc and our interceptors.
-func (s *service) dial(t *testing.T, target string, audiences map[string]string) *grpc.ClientConn {
+// dial connects with otelgrpc in our handler, and our interceptors.
+func (s *service) dial(t *testing.T, target string, audiences map[string]string, opts ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
-	return dial(t, target,
-		grpc.WithStatsHandler(otelgrpc.NewClientHandler(otelgrpc.WithPropagators(s.propagators), otelgrpc.WithTracerProvider(s.tracers))),
+	return dialWith(t, target, auditgrpc.ClientHandler(s.clientHandler()), audiences, opts...)
+}
+
+func dialWith(t *testing.T, target string, telemetry stats.Handler, audiences map[string]string, opts ...grpc.DialOption) *grpc.ClientConn {
+	t.Helper()
+	return dial(t, target, append([]grpc.DialOption{
+		grpc.WithStatsHandler(telemetry),
 		grpc.WithUnaryInterceptor(auditgrpc.UnaryClientInterceptor(audiences)),
-		grpc.WithStreamInterceptor(auditgrpc.StreamClientInterceptor(audiences)))
+		grpc.WithStreamInterceptor(auditgrpc.StreamClientInterceptor(audiences)),
+	}, opts...)...)
 }
 
 // headers are what s would send to audience for actor, on a trace of their own.

@@ -12,6 +12,9 @@
 // counted in the table, how many there are, how many of them have an actor from a job's token, and how many say that a token
 // was refused. Where the first two differ, the exit status is 1.
 //
+// It works in a database of its own, and drops it at the end. Killed outright, it leaves that behind on a server that
+// OTELAUDIT_POSTGRES_URL names: a database called otelaudit_ and something random.
+//
 // Where to look: carry.go has the two pieces of middleware that carry the actor, made to be copied; api.go enqueues and also
 // gives work to a pool in its own process; jobs.go has the jobs.
 package main
@@ -28,6 +31,9 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := program()(ctx, os.Stdout)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx) // the signal, rather than all that it broke
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "river:", err)

@@ -20,7 +20,7 @@ func newBilling(string) (server, error) {
 		return otelaudit.Actor{}, nil // as in orders
 	}
 	s := grpc.NewServer(
-		grpc.StatsHandler(otelgrpc.NewServerHandler()),
+		grpc.StatsHandler(auditgrpc.ServerHandler(otelgrpc.NewServerHandler())),
 		grpc.ChainUnaryInterceptor(auditgrpc.UnaryServerInterceptor(nobody, auditgrpc.WithRejectionsTracked())),
 	)
 	s.RegisterService(&billingService, charging(charge))

@@ -27,7 +27,7 @@ func newOrders(next string) (server, error) {
 	// Only to this target goes a token, and it is for billing.
 	conn, err := grpc.NewClient(next,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithStatsHandler(otelgrpc.NewClientHandler()),
+		grpc.WithStatsHandler(auditgrpc.ClientHandler(otelgrpc.NewClientHandler())),
 		grpc.WithChainUnaryInterceptor(auditgrpc.UnaryClientInterceptor(map[string]string{next: billing})),
 	)
 	if err != nil {

@@ -7,23 +7,33 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
+
+// dropTimeout bounds the dropping of a database that nobody waits for any more.
+const dropTimeout = 5 * time.Second
 
 // CreateDatabase makes an empty database: UTF8, sorted by bytes (the C locale) wherever it is, and named
 // otelaudit_ and something random. url is [Server.URL] with that database; drop drops it, breaking the connections to
 // it, and may be called again.
 func (s *Server) CreateDatabase(ctx context.Context) (url string, drop func(context.Context) error, err error) {
 	name := "otelaudit_" + strings.ToLower(rand.Text())
-	if err := s.exec(ctx, s.createStatement(name)); err != nil {
-		return "", nil, fmt.Errorf("localpg: create database %s: %w", name, err)
-	}
 	drop = func(ctx context.Context) error {
 		if err := s.exec(ctx, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
 			return fmt.Errorf("localpg: drop database %s: %w", name, err)
 		}
 		return nil
+	}
+	if err := s.exec(ctx, s.createStatement(name)); err != nil {
+		err = fmt.Errorf("localpg: create database %s: %w", name, err)
+		if ctx.Err() != nil { // the server may have gone on
+			late, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTimeout)
+			defer cancel()
+			err = errors.Join(err, drop(late))
+		}
+		return "", nil, err
 	}
 	return withDatabase(s.url, name), drop, nil
 }
