@@ -85,13 +85,16 @@ var partyTypes = [...]otelaudit.ActorType{
 	5: otelaudit.ActorUnknown,
 }
 
-// The reasons why there is no token.
+// Why [Propagator.Message] made no token.
 var (
-	errNoActor  = errors.New("propagation: nobody acts in the context: otelaudit.ContextWithActor says who does")
+	// ErrNoActor: send the message without a token, or say who acts.
+	ErrNoActor = errors.New("propagation: nobody acts in the context: otelaudit.ContextWithActor says who does")
+	// ErrNoKey: no key is within its time, may speak for this service and signs for the audience.
+	ErrNoKey = errors.New("propagation: no key of the keyring can sign at this time: give it one with private material")
+
 	errChain    = errors.New("propagation: the actor acts for more than four others: a token holds no more")
 	errTooLong  = errors.New("propagation: the actor's ids, the tenant or the operation are too long for a token")
 	errUnusable = errors.New("propagation: the actor's ids, the tenant or the operation hold control characters or no UTF-8")
-	errNoKey    = errors.New("propagation: no key of the keyring can sign at this time: give it one with private material")
 )
 
 // errMalformed is the fault of a payload that is not one. What it is in particular nobody needs to know but its maker, who
@@ -103,7 +106,7 @@ var errMalformed = errors.New("propagation: malformed payload")
 func newClaims(ctx context.Context, kind kind, issuer, audience string, lifetime time.Duration, names bool) (*claimSet, error) {
 	actor, _ := otelaudit.ActorFromContext(ctx)
 	if actor.Type == otelaudit.ActorUnknown || actor.IsZero() {
-		return nil, errNoActor
+		return nil, ErrNoActor
 	}
 	c := &claimSet{kind: kind, issuer: issuer, audience: audience, lifetime: int64(lifetime / time.Second)}
 	var ok bool
@@ -212,7 +215,7 @@ func (c *claimSet) validate() error {
 		}
 	}
 	if c.parties[0].kind == otelaudit.ActorUnknown {
-		return errNoActor
+		return ErrNoActor
 	}
 	for i := range c.parties {
 		if err := c.parties[i].validate(); err != nil {
@@ -224,7 +227,7 @@ func (c *claimSet) validate() error {
 
 func (p *party) validate() error {
 	if p.code() == 0 || p.isNobody() != (p.id == "") {
-		return errNoActor
+		return ErrNoActor
 	}
 	return cmp.Or(check(p.id, maxIDBytes), check(p.name, maxNameBytes), check(p.method, maxMethodBytes))
 }
@@ -366,7 +369,8 @@ func (r *reader) number() int64 {
 func (c *claimSet) actor() *otelaudit.Actor {
 	own := otelaudit.Actor{Type: otelaudit.ActorService, ID: c.issuer, Tenant: c.tenant, AuthMethod: c.kind.authMethod(), Trust: otelaudit.TrustPropagated}
 	parties := c.parties
-	if subject := parties[0]; subject.kind == own.Type && subject.id == own.ID {
+	// What a message made it do was deferred, which must be seen at the next service, too.
+	if subject := parties[0]; subject.kind == own.Type && subject.id == own.ID && subject.method != kindMessage.authMethod() {
 		own.Name = subject.name
 		parties = parties[1:]
 	}

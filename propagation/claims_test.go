@@ -162,9 +162,9 @@ func TestNewClaims(t *testing.T) {
 		want  claimSet
 		err   error
 	}{
-		"nobody":           {ctx: t.Context(), err: errNoActor},
-		"a zero actor":     {ctx: with(otelaudit.Actor{}), err: errNoActor},
-		"an unknown actor": {ctx: with(otelaudit.Actor{Type: otelaudit.ActorUnknown}), err: errNoActor},
+		"nobody":           {ctx: t.Context(), err: ErrNoActor},
+		"a zero actor":     {ctx: with(otelaudit.Actor{}), err: ErrNoActor},
+		"an unknown actor": {ctx: with(otelaudit.Actor{Type: otelaudit.ActorUnknown}), err: ErrNoActor},
 		"too long a chain": {ctx: with(chain), err: errChain},
 		"a circle":         {ctx: with(circle), err: errChain},
 		"anonymous": {
@@ -232,13 +232,14 @@ func TestClaimsActor(t *testing.T) {
 		parties []party
 		want    otelaudit.Actor
 	}{
-		"a user":          {kindRequest, []party{user}, edge.For(alice)},
-		"of a message":    {kindMessage, []party{user}, deferred.For(alice)},
-		"a chain":         {kindRequest, []party{{kind: otelaudit.ActorService, id: "edge-0", method: "mtls"}, user}, edge.For(otelaudit.Actor{Type: otelaudit.ActorService, ID: "edge-0", Trust: otelaudit.TrustPropagated, AuthMethod: "mtls"}).For(alice)},
-		"the issuer":      {kindRequest, []party{{kind: otelaudit.ActorService, id: "edge", method: "none"}}, edge},
-		"and its chain":   {kindRequest, []party{{kind: otelaudit.ActorService, id: "edge"}, user}, edge.For(alice)},
-		"a system's name": {kindRequest, []party{{kind: otelaudit.ActorSystem, id: "edge"}}, edge.For(nightly)},
-		"anonymous":       {kindRequest, []party{{kind: otelaudit.ActorAnonymous}}, edge.For(otelaudit.Actor{Type: otelaudit.ActorAnonymous, Trust: otelaudit.TrustPropagated})},
+		"a user":            {kindRequest, []party{user}, edge.For(alice)},
+		"of a message":      {kindMessage, []party{user}, deferred.For(alice)},
+		"a chain":           {kindRequest, []party{{kind: otelaudit.ActorService, id: "edge-0", method: "mtls"}, user}, edge.For(otelaudit.Actor{Type: otelaudit.ActorService, ID: "edge-0", Trust: otelaudit.TrustPropagated, AuthMethod: "mtls"}).For(alice)},
+		"the issuer":        {kindRequest, []party{{kind: otelaudit.ActorService, id: "edge", method: "none"}}, edge},
+		"what was deferred": {kindRequest, []party{{kind: otelaudit.ActorService, id: "edge", method: "message_token"}, user}, edge.For(otelaudit.Actor{Type: otelaudit.ActorService, ID: "edge", Trust: otelaudit.TrustPropagated, AuthMethod: "message_token"}).For(alice)},
+		"and its chain":     {kindRequest, []party{{kind: otelaudit.ActorService, id: "edge"}, user}, edge.For(alice)},
+		"a system's name":   {kindRequest, []party{{kind: otelaudit.ActorSystem, id: "edge"}}, edge.For(nightly)},
+		"anonymous":         {kindRequest, []party{{kind: otelaudit.ActorAnonymous}}, edge.For(otelaudit.Actor{Type: otelaudit.ActorAnonymous, Trust: otelaudit.TrustPropagated})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

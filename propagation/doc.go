@@ -25,7 +25,7 @@
 // # What it guarantees
 //
 // A token is believed only if a key of the [Keyring] has signed it, the key may speak for its issuer, and it is meant for this
-// service, this trace and this minute. Whatever else comes in names nobody: it is taken out of the baggage, counted by its
+// service, this trace (or none, where there is none) and this minute. Whatever else comes in names nobody: it is taken out of the baggage, counted by its
 // [Rejection], recorded with [TrackRejected] where that is wanted, and the request goes on. No token is in an error, a metric
 // or a record.
 //

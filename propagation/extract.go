@@ -23,7 +23,7 @@ import (
 // and 8,192 bytes. White space around key and value, which W3C allows, is no part of them; nothing is percent-decoded.
 func (p *Propagator) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
 	lines := values(carrier, baggageHeader)
-	ctx = cleanContext(ctx)
+	ctx = ContextWithAudience(cleanContext(ctx), "") // of whoever called, in this process
 	if len(lines) == 0 {
 		return ctx
 	}
@@ -38,10 +38,10 @@ func (p *Propagator) Extract(ctx context.Context, carrier propagation.TextMapCar
 	v, rejection := p.verify(&h, carrier)
 	if rejection != "" {
 		p.metrics.extracted.add(ctx, string(rejection))
-		return context.WithValue(ctx, rejectionKey{}, rejection)
+		return contextWithRejection(ctx, rejection)
 	}
 	p.metrics.extracted.add(ctx, acceptedResult)
-	return v.context(ctx)
+	return v.context(contextWithRejection(ctx, ""))
 }
 
 // cleanContext returns ctx without a member of ours in its baggage: a propagator that ran before may have put it there.

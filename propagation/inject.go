@@ -53,7 +53,7 @@ func (p *Propagator) member(ctx context.Context, carrier propagation.TextMapCarr
 		c.trace = sentTrace(ctx, carrier)
 		token, err = p.config.Keys.issue(c, p.config.Now())
 	}
-	if errors.Is(err, errNoActor) {
+	if errors.Is(err, ErrNoActor) {
 		return ""
 	}
 	member, result := memberKey+"="+token, injectedResult(err)
@@ -72,7 +72,9 @@ func injectedResult(err error) string {
 	switch {
 	case err == nil:
 		return injectedSent
-	case errors.Is(err, errNoKey):
+	case errors.Is(err, ErrNoActor):
+		return injectedNoActor
+	case errors.Is(err, ErrNoKey):
 		return injectedNoKey
 	case errors.Is(err, errChain):
 		return injectedChain

@@ -88,7 +88,7 @@ func TestSetCopies(t *testing.T) {
 func TestReload(t *testing.T) {
 	t.Parallel()
 	k := keyring(t)
-	require.ErrorIs(t, func() error { _, err := k.issue(exampleClaims(), testTime); return err }(), errNoKey)
+	require.ErrorIs(t, func() error { _, err := k.issue(exampleClaims(), testTime); return err }(), ErrNoKey)
 
 	loaded := func(keys []Key, revoked []string, err error) KeyLoader {
 		return func(context.Context) ([]Key, []string, error) { return keys, revoked, err }

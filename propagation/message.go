@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"fmt"
 	"slices"
 
 	"go.opentelemetry.io/otel/trace"
@@ -20,9 +21,18 @@ import (
 // message is about: encode the arguments again on both sides, or take the fields that matter in a fixed order. Whatever is not
 // in body can be changed on the way.
 //
-// The error says why there is no token: nobody acts in ctx, no key can sign, or it would exceed the limits of
-// docs/actor-token.md. It holds nothing of body or of ctx.
+// The error says why there is no token: nobody acts in ctx ([ErrNoActor]), no key can sign ([ErrNoKey]), or it would exceed the
+// limits of docs/actor-token.md. It holds nothing of body or of ctx.
 func (p *Propagator) Message(ctx context.Context, audience string, body []byte) (string, error) {
+	token, err := p.message(ctx, audience, body)
+	p.metrics.injected.add(ctx, injectedResult(err))
+	return token, err
+}
+
+func (p *Propagator) message(ctx context.Context, audience string, body []byte) (string, error) {
+	if err := checkService(audience); err != nil {
+		return "", fmt.Errorf("propagation: the audience %w", err)
+	}
 	c, err := newClaims(ctx, kindMessage, p.config.Service, audience, p.config.MessageLifetime, p.config.Names)
 	if err != nil {
 		return "", err
@@ -43,19 +53,19 @@ func (p *Propagator) Message(ctx context.Context, audience string, body []byte) 
 // there was none. The actor's AuthMethod is "message_token": what is recorded shows that it was deferred.
 //
 // body is what [Propagator.Message] was given. A token that is not valid for this service and this body gives a
-// [*RejectedError], and ctx as it was. A token may be used again within its lifetime, as a message may be delivered again:
+// [*RejectedError], and ctx with nothing but the reason in it, for [TrackRejection]. A token may be used again within its lifetime, as a message may be delivered again:
 // whoever must not do it twice has to see to that.
 func (p *Propagator) FromMessage(ctx context.Context, token string, body []byte) (context.Context, trace.Link, error) {
 	v, rejection := p.openMessage(token, body)
 	if rejection != "" {
 		p.metrics.extracted.add(ctx, string(rejection))
-		return ctx, trace.Link{}, &RejectedError{Reason: rejection}
+		return contextWithRejection(ctx, rejection), trace.Link{}, &RejectedError{Reason: rejection}
 	}
 	p.metrics.extracted.add(ctx, acceptedResult)
 	link := trace.Link{SpanContext: trace.NewSpanContext(trace.SpanContextConfig{TraceID: v.trace, SpanID: v.span, Remote: true})}
 	// What ctx has of these is about whoever handles the message. The tenant is the actor's.
 	ctx = otelaudit.ContextWithTenant(ctx, "")
-	ctx = otelaudit.ContextWithReason(otelaudit.ContextWithOperation(ctx, ""), "")
+	ctx = contextWithRejection(otelaudit.ContextWithReason(otelaudit.ContextWithOperation(ctx, ""), ""), "")
 	return otelaudit.ContextWithPropagated(ctx, *v.actor, v.operation, v.reason), link, nil
 }
 

@@ -113,7 +113,10 @@ func TestFromMessageRefuses(t *testing.T) {
 			require.ErrorAs(t, err, &rejected)
 			require.Equal(t, test.want, rejected.Reason)
 			require.EqualError(t, err, "propagation: token rejected: "+string(test.want))
-			require.Equal(t, own, ctx)
+			rejection, _ := RejectionFromContext(ctx)
+			require.Equal(t, test.want, rejection)
+			actor, _ := otelaudit.ActorFromContext(ctx)
+			require.Equal(t, otelaudit.System("worker"), actor)
 			require.Zero(t, link)
 		})
 	}
@@ -133,17 +136,17 @@ func TestMessageRefuses(t *testing.T) {
 	for name, test := range map[string]struct {
 		ctx      context.Context //nolint:containedctx // of a case
 		audience string
-		want     error
+		want     string
 	}{
-		"nobody":      {t.Context(), "billing", errNoActor},
-		"no audience": {sender(t.Context()), "", errMalformed},
-		"a long one":  {sender(t.Context()), strings.Repeat("b", 129), errTooLong},
+		"nobody":      {t.Context(), "billing", ErrNoActor.Error()},
+		"no audience": {sender(t.Context()), "", "propagation: the audience has 0 bytes: want 1 to 128"},
+		"a long one":  {sender(t.Context()), strings.Repeat("b", 129), "propagation: the audience has 129 bytes: want 1 to 128"},
 	} {
 		token, err := p.Message(test.ctx, test.audience, nil)
-		require.ErrorIs(t, err, test.want, name)
+		require.EqualError(t, err, test.want, name)
 		require.Empty(t, token, name)
 	}
 	k.Revoke("k1")
 	_, err := p.Message(sender(t.Context()), "billing", nil)
-	require.ErrorIs(t, err, errNoKey)
+	require.ErrorIs(t, err, ErrNoKey)
 }

@@ -13,6 +13,7 @@ const attrResult = "otelaudit.result"
 // What becomes of the token that Inject makes.
 const (
 	injectedSent         = "sent"
+	injectedNoActor      = "no_actor"      // nobody acts; only of messages, since a request may well be nobody's
 	injectedNoKey        = "no_key"        // the keyring has no key to sign with at this time
 	injectedTooLong      = "too_long"      // it would exceed 2,048 bytes
 	injectedChain        = "chain"         // the actor acts for more others than a token holds
@@ -36,7 +37,7 @@ func newMetrics(provider metric.MeterProvider) (metrics, error) {
 		string(RejectionSignature), string(RejectionIssuer), string(RejectionExpired), string(RejectionNotYetValid),
 		string(RejectionLifetime), string(RejectionAudience), string(RejectionTrace), string(RejectionMessage))
 	injected, err2 := newCounter(meter, "otelaudit.propagation.injected", "Actor tokens to be sent, by what became of them.",
-		injectedSent, injectedNoKey, injectedTooLong, injectedChain, injectedUnusable, injectedBaggageLimit)
+		injectedSent, injectedNoActor, injectedNoKey, injectedTooLong, injectedChain, injectedUnusable, injectedBaggageLimit)
 	return metrics{extracted, injected}, errors.Join(err1, err2)
 }
 

@@ -254,6 +254,28 @@ func TestExtractTakesOursOutOfTheContext(t *testing.T) {
 	require.Equal(t, "a=1", baggage.FromContext(ctx).String())
 	rejection, _ := propagation.RejectionFromContext(ctx)
 	require.Equal(t, propagation.RejectionDuplicate, rejection)
+
+	for name, h := range map[string]http.Header{
+		"alone in the carrier": {"Baggage": {ours + genuine().signed()}},
+		"nothing in it":        {},
+	} {
+		before := withBaggage(t, t.Context(), "otelaudit.actor=left,b=2")
+		ctx := w.Extract(before, otelpropagation.HeaderCarrier(h))
+		require.Equal(t, "b=2", baggage.FromContext(ctx).String(), name)
+	}
+}
+
+// What was rejected before is no matter once a token is taken; and nobody's audience comes in.
+func TestExtractAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "orders")
+	ctx := w.Extract(propagation.ContextWithAudience(t.Context(), "left behind"), otelpropagation.HeaderCarrier{"Baggage": {ours + "nonsense"}})
+	require.Empty(t, propagation.AudienceFromContext(ctx))
+	_, rejected := propagation.RejectionFromContext(ctx)
+	require.True(t, rejected)
+	ctx = w.Extract(ctx, carrierOf(ofToken("", genuine().signed(), "")))
+	_, rejected = propagation.RejectionFromContext(ctx)
+	require.False(t, rejected)
 }
 
 func TestInject(t *testing.T) {

@@ -34,11 +34,19 @@ const (
 
 type rejectionKey struct{}
 
-// RejectionFromContext returns why [Propagator.Extract] did not take the token that came with a request, and whether there
-// was such a token.
+// contextWithRejection returns ctx with why the last token that came was not taken; "" where it was.
+func contextWithRejection(ctx context.Context, rejection Rejection) context.Context {
+	if last, _ := RejectionFromContext(ctx); last == rejection {
+		return ctx
+	}
+	return context.WithValue(ctx, rejectionKey{}, rejection)
+}
+
+// RejectionFromContext returns why [Propagator.Extract] did not take the token that came with a request, or
+// [Propagator.FromMessage] that of a message, and whether there was such a token.
 func RejectionFromContext(ctx context.Context) (Rejection, bool) {
-	rejection, ok := ctx.Value(rejectionKey{}).(Rejection)
-	return rejection, ok
+	rejection, _ := ctx.Value(rejectionKey{}).(Rejection)
+	return rejection, rejection != ""
 }
 
 // actionReject is the action under which a rejected token is recorded.

@@ -128,7 +128,7 @@ func (c *claimSet) timely(now time.Time) Rejection {
 func (k *Keyring) seal(dst []byte, c *claimSet, now time.Time) ([]byte, error) {
 	key := k.current().signer(c.issuer, now)
 	if key == nil {
-		return dst, errNoKey
+		return dst, ErrNoKey
 	}
 	c.issued = now.Unix()
 	_, _ = rand.Read(c.nonce[:]) // never fails
@@ -180,7 +180,7 @@ type issued struct {
 func (k *Keyring) issue(c *claimSet, now time.Time) (string, error) {
 	key := k.current().signer(c.issuer, now)
 	if key == nil {
-		return "", errNoKey
+		return "", ErrNoKey
 	}
 	digest := c.digest()
 	if t, ok := k.issued.get(digest); ok && t.key == key && !now.Before(t.from) && now.Before(t.until) {

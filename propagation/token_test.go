@@ -266,8 +266,8 @@ func TestSealRefuses(t *testing.T) {
 		}, errTooLong},
 		"a control character":  {func(c *claimSet) { c.operation = "a\x00" }, errUnusable},
 		"an id not of UTF-8":   {func(c *claimSet) { c.parties[0].id = "\xff" }, errUnusable},
-		"an actor of no type":  {func(c *claimSet) { c.parties[0].kind = "robot" }, errNoActor},
-		"an actor without id":  {func(c *claimSet) { c.parties[0].id = "" }, errNoActor},
+		"an actor of no type":  {func(c *claimSet) { c.parties[0].kind = "robot" }, ErrNoActor},
+		"an actor without id":  {func(c *claimSet) { c.parties[0].id = "" }, ErrNoActor},
 		"no audience":          {func(c *claimSet) { c.audience = "" }, errMalformed},
 		"more than five":       {func(c *claimSet) { c.parties = make([]party, 6) }, errChain},
 		"no lifetime":          {func(c *claimSet) { c.lifetime = 0 }, errMalformed},
@@ -290,9 +290,9 @@ func TestSealRefuses(t *testing.T) {
 		"a key of later":  keyring(t, func() Key { key := hmacKey(t, "k"); key.NotBefore = testTime.Add(1); return key }()),
 	} {
 		_, err := ring.issue(exampleClaims(), testTime)
-		require.ErrorIs(t, err, errNoKey, name)
+		require.ErrorIs(t, err, ErrNoKey, name)
 		_, err = ring.seal(nil, exampleClaims(), testTime)
-		require.ErrorIs(t, err, errNoKey, name)
+		require.ErrorIs(t, err, ErrNoKey, name)
 	}
 }
 

@@ -57,13 +57,13 @@ func NewTransport(base http.RoundTripper, audiences map[string]string) (*Transpo
 }
 
 // RoundTrip implements [http.RoundTripper]. It names r's audience to the base, or none where r's origin is not listed,
-// whatever r's context says.
+// whatever r's context says. A token in r's header, as a reverse proxy passes it on, is taken out: it was meant for this service.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx := ContextWithAudience(r.Context(), t.audience(r))
-	if ctx != r.Context() {
-		r = r.WithContext(ctx)
-	}
-	return t.base.RoundTrip(r)
+	defer takeAudience(ctx) // where nobody took it, nobody is to find it in the response's request
+	inner := r.WithContext(ctx)
+	inner.Header = withoutToken(r.Header)
+	return t.base.RoundTrip(inner)
 }
 
 func (t *Transport) audience(r *http.Request) string {

@@ -148,7 +148,7 @@ func TestTransportWithoutAURL(t *testing.T) {
 	resp, err := transport.RoundTrip(r)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
-	require.Same(t, r, base.request, "the base says what is wrong with it")
+	require.Equal(t, r, base.request, "the base says what is wrong with it")
 }
 
 func TestNewTransportRefuses(t *testing.T) {
