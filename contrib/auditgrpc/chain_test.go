@@ -10,6 +10,7 @@ import (
 
 	"github.com/rj-gamer/go-activity-tracker/contrib/auditgrpc"
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
+	"github.com/rj-gamer/go-activity-tracker/propagation"
 )
 
 // A call enters at the edge, is authenticated there, and goes on to orders and from there to billing: each records who
@@ -27,7 +28,7 @@ func TestChain(t *testing.T) {
 			billingConn := orders.dial(t, toBilling, map[string]string{toBilling: "billing"})
 			toOrders := orders.serve(t, orders.handler(), nobody, through(t, billingConn, call), auditgrpc.WithRejectionsTracked())
 			ordersConn := edge.dial(t, toOrders, map[string]string{"dns:///" + toOrders: "orders"})
-			toEdge := edge.serve(t, auditgrpc.EdgeHandler(edge.handler()), is(alice), through(t, ordersConn, call), auditgrpc.WithRejectionsTracked())
+			toEdge := edge.serve(t, auditgrpc.EdgeHandler(edge.serverHandler()), is(alice), through(t, ordersConn, call), auditgrpc.WithRejectionsTracked())
 
 			client := dial(t, toEdge)
 			forged := outsider.headers(t.Context(), "edge", otelaudit.User("mallory"), 9)
@@ -149,6 +150,83 @@ func TestForgedMetadata(t *testing.T) {
 	}
 }
 
+// A token counts in whichever value of the metadata it is, and one that is not alone does not, as over HTTP.
+func TestSeveralValuesOfBaggage(t *testing.T) {
+	t.Parallel()
+	edge, outsider := newService(t, "edge", ours), newService(t, "edge", theirs)
+	good := edge.headers(t.Context(), "orders", otelaudit.User("alice"), 1)
+	forged := outsider.headers(t.Context(), "orders", otelaudit.User("mallory"), 1)["baggage"]
+	for name, tc := range map[string]struct {
+		values    []string
+		rejection propagation.Rejection // "": accepted
+	}{
+		"good, good":      {[]string{good["baggage"], good["baggage"]}, propagation.RejectionDuplicate},
+		"good, forged":    {[]string{good["baggage"], forged}, propagation.RejectionDuplicate},
+		"another, forged": {[]string{"a=1", forged}, propagation.RejectionSignature},
+		"another, good":   {[]string{"a=1", good["baggage"]}, ""},
+		"64, good":        {[]string{strings.Repeat("a=1,", 63) + "a=1", good["baggage"]}, propagation.RejectionBaggageLimit},
+		"8 kB, good":      {[]string{good["baggage"], "a=" + strings.Repeat("1", 8190)}, propagation.RejectionBaggageLimit},
+	} {
+		for kind, call := range kinds {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				orders := newService(t, "orders", ours)
+				var got propagation.Rejection
+				conn := dial(t, orders.serve(t, orders.handler(), nobody, func(ctx context.Context, word string) error {
+					got, _ = propagation.RejectionFromContext(ctx)
+					return track(ctx, word)
+				}, auditgrpc.WithRejectionsTracked()))
+				ctx := send(t.Context(), map[string]string{"traceparent": good["traceparent"]})
+				for _, value := range tc.values {
+					ctx = send(ctx, map[string]string{"baggage": value})
+				}
+				require.NoError(t, call(ctx, conn))
+				require.Equal(t, tc.rejection, got)
+				if tc.rejection == "" {
+					require.Equal(t, "edge>alice", chain(only(t, orders.tr).Actor))
+					return
+				}
+				records := orders.tr.Records()
+				require.Len(t, records, 2)
+				require.Equal(t, "otelaudit.actor_token.reject", records[0].Action)
+				require.Equal(t, otelaudit.Anonymous(), records[1].Actor)
+			})
+		}
+	}
+}
+
+// Tenant and reason of a token go with its actor; the operation, which is everybody's, stays.
+func TestWhatGoesWithThePropagatedActor(t *testing.T) {
+	t.Parallel()
+	own := is(otelaudit.Actor{Type: otelaudit.ActorService, ID: "gateway", Trust: otelaudit.TrustVerified})
+	refuse := func(context.Context, string) (otelaudit.Actor, error) {
+		return otelaudit.Actor{}, auditgrpc.ErrUnauthenticated
+	}
+	for name, tc := range map[string]struct {
+		actor actorFunc
+		opt   auditgrpc.Option
+		want  []string // tenant, reason, operation
+	}{
+		"wins":      {own, auditgrpc.WithRejectionsTracked(), []string{"", "", "op-1"}},
+		"refused":   {own, auditgrpc.WithPropagated(func(_, _ otelaudit.Actor) bool { return false }), []string{"", "", "op-1"}},
+		"anonymous": {refuse, auditgrpc.WithAnonymousOnError(), []string{"", "", "op-1"}},
+		"allowed":   {own, auditgrpc.WithPropagated(func(_, _ otelaudit.Actor) bool { return true }), []string{"acme", "ticket 7", "op-1"}},
+	} {
+		for kind, call := range kinds {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				edge, orders := newService(t, "edge", ours), newService(t, "orders", ours)
+				target := orders.serve(t, orders.handler(), tc.actor, track, tc.opt)
+				ctx := otelaudit.ContextWithActor(t.Context(), otelaudit.Actor{Type: otelaudit.ActorUser, ID: "alice", Tenant: "acme"})
+				ctx = otelaudit.ContextWithReason(otelaudit.ContextWithOperation(ctx, "op-1"), "ticket 7")
+				require.NoError(t, call(ctx, edge.dial(t, target, map[string]string{target: "orders"})))
+				r := only(t, orders.tr)
+				require.Equal(t, tc.want, []string{r.Tenant, r.Reason, r.Operation})
+			})
+		}
+	}
+}
+
 // A rejection that cannot be recorded refuses the call, also one that is refused for its credentials.
 func TestRejectionThatCannotBeRecorded(t *testing.T) {
 	t.Parallel()
@@ -208,11 +286,13 @@ func TestEdgeHandler(t *testing.T) {
 				left = append(received(ctx, "baggage"), baggage.FromContext(ctx).String())
 				return track(ctx, word)
 			}
-			conn := dial(t, edge.serve(t, auditgrpc.EdgeHandler(edge.handler()), nobody, h, auditgrpc.WithRejectionsTracked()))
+			conn := dial(t, edge.serve(t, auditgrpc.EdgeHandler(edge.serverHandler()), nobody, h, auditgrpc.WithRejectionsTracked()))
 			valid := insider.headers(t.Context(), "edge", otelaudit.User("mallory"), 1)
 			valid["baggage"] = "colour=blue," + valid["baggage"]
-			require.NoError(t, call(send(t.Context(), valid, map[string]string{"Baggage": "otelaudit.actor=x"}), conn))
-			require.Equal(t, []string{"colour=blue", "colour=blue"}, left)
+			require.NoError(t, call(send(t.Context(), valid, map[string]string{"Baggage": "size=7,otelaudit.actor=x"}), conn))
+			require.Equal(t, "colour=blue,size=7", left[0])
+			require.ElementsMatch(t, []string{"colour=blue", "size=7"}, strings.Split(left[1], ","))
+			require.Len(t, left, 2)
 			require.NoError(t, call(send(t.Context(), map[string]string{"baggage": "otelaudit.actor=x"}), conn))
 			require.Equal(t, []string{""}, left)
 			require.NoError(t, call(t.Context(), conn))

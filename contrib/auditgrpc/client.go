@@ -50,7 +50,8 @@ func address(ctx context.Context, cc *grpc.ClientConn, audiences map[string]stri
 // ClientHandler returns a handler for a connection whose interceptors are [UnaryClientInterceptor] and
 // [StreamClientInterceptor]. It names the audience that they found to next, which is otelgrpc's client handler, for each
 // attempt of a call anew, and to nobody else: what runs below with the call's context, as credentials do that fetch a token
-// of their own, sends no actor along.
+// of their own, makes no token of ours. Over gRPC it would send on the call's metadata, and the token in them: such a
+// connection needs a ClientHandler too.
 //
 //	grpc.WithStatsHandler(auditgrpc.ClientHandler(otelgrpc.NewClientHandler()))
 //

@@ -2,11 +2,17 @@ package auditgrpc_test
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -80,9 +86,7 @@ func TestTokensThatWereCopied(t *testing.T) {
 				baggage = received(ctx, "baggage")
 				return nil
 			})
-			conn := dial(t, target,
-				grpc.WithUnaryInterceptor(auditgrpc.UnaryClientInterceptor(nil)),
-				grpc.WithStreamInterceptor(auditgrpc.StreamClientInterceptor(nil)))
+			conn := dial(t, target, grpc.WithStatsHandler(auditgrpc.ClientHandler(otelgrpc.NewClientHandler())))
 			ctx := metadata.AppendToOutgoingContext(t.Context(), "baggage", "colour=blue", "Baggage", copied)
 			require.NoError(t, call(ctx, conn))
 			require.Equal(t, []string{"colour=blue"}, baggage)
@@ -92,6 +96,138 @@ func TestTokensThatWereCopied(t *testing.T) {
 			require.NoError(t, call(metadata.AppendToOutgoingContext(t.Context(), "baggage", copied), conn))
 			require.Empty(t, baggage)
 		})
+	}
+}
+
+// Interceptors alone send no token, also where a context has an audience and otelgrpc injects.
+func TestWithoutClientHandler(t *testing.T) {
+	t.Parallel()
+	for kind, call := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			edge := newService(t, "edge", ours)
+			var baggage []string
+			target := serve(t, func(ctx context.Context, _ string) error {
+				baggage = received(ctx, "baggage")
+				return nil
+			})
+			conn := dialWith(t, target, edge.clientHandler(), map[string]string{target: "orders"})
+			ctx := otelaudit.ContextWithActor(t.Context(), otelaudit.User("alice"))
+			require.NoError(t, call(propagation.ContextWithAudience(ctx, "orders"), conn))
+			require.Empty(t, baggage)
+		})
+	}
+}
+
+// Several outgoing values are one beside the token.
+func TestOutgoingValues(t *testing.T) {
+	t.Parallel()
+	for kind, call := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			edge := newService(t, "edge", ours)
+			var baggage []string
+			target := serve(t, func(ctx context.Context, _ string) error {
+				baggage = received(ctx, "baggage")
+				return nil
+			})
+			ctx := otelaudit.ContextWithActor(t.Context(), otelaudit.User("alice"))
+			ctx = metadata.AppendToOutgoingContext(ctx, "baggage", "a=1", "baggage", "b=2")
+			require.NoError(t, call(ctx, edge.dial(t, target, map[string]string{target: "orders"})))
+			require.Len(t, baggage, 1)
+			require.Regexp(t, `^a=1,b=2,otelaudit\.actor=r1\.k1\.[^,]+$`, baggage[0])
+
+			require.NoError(t, call(ctx, edge.dial(t, target, nil)))
+			require.Equal(t, []string{"a=1,b=2"}, baggage)
+		})
+	}
+}
+
+// Each attempt of a call has a token.
+func TestRetries(t *testing.T) {
+	t.Parallel()
+	const retry = `{"methodConfig": [{"name": [{"service": "test.Echo"}], "retryPolicy": {"maxAttempts": 3,
+		"initialBackoff": "0.001s", "maxBackoff": "0.001s", "backoffMultiplier": 1, "retryableStatusCodes": ["UNAVAILABLE"]}}]}`
+	for kind, call := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			edge, orders := newService(t, "edge", ours), newService(t, "orders", ours)
+			var attempts []string
+			target := orders.serve(t, orders.handler(), nobody, func(ctx context.Context, _ string) error {
+				actor, _ := otelaudit.ActorFromContext(ctx)
+				if attempts = append(attempts, chain(actor)); len(attempts) < 3 {
+					return status.Error(codes.Unavailable, "not yet")
+				}
+				return nil
+			})
+			conn := edge.dial(t, target, map[string]string{target: "orders"}, grpc.WithDefaultServiceConfig(retry))
+			require.NoError(t, call(otelaudit.ContextWithActor(t.Context(), otelaudit.User("alice")), conn))
+			require.Equal(t, []string{"edge>alice", "edge>alice", "edge>alice"}, attempts)
+		})
+	}
+}
+
+// fetching are credentials that fetch a token of their own with the context of the call.
+type fetching func(context.Context) error
+
+func (f fetching) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
+	return nil, f(ctx)
+}
+
+func (fetching) RequireTransportSecurity() bool { return false }
+
+// Who issues credentials gets no token of ours, over HTTP or gRPC, and the call that needs them has it.
+func TestCredentialsThatAreFetched(t *testing.T) {
+	t.Parallel()
+	for name, connect := range map[string]func(t *testing.T, edge *service, seen func(traceparent, baggage []string)) fetching{
+		"HTTP": func(t *testing.T, edge *service, seen func(traceparent, baggage []string)) fetching {
+			t.Helper()
+			issuer := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				seen(r.Header["Traceparent"], r.Header["Baggage"])
+			}))
+			t.Cleanup(issuer.Close)
+			client := &http.Client{Transport: otelhttp.NewTransport(issuer.Client().Transport,
+				otelhttp.WithPropagators(edge.propagators), otelhttp.WithTracerProvider(edge.tracers))}
+			return func(ctx context.Context) error {
+				r, err := http.NewRequestWithContext(ctx, http.MethodPost, issuer.URL, http.NoBody)
+				if err != nil {
+					return err
+				}
+				answer, err := client.Do(r)
+				if err != nil {
+					return err
+				}
+				return answer.Body.Close()
+			}
+		},
+		"gRPC": func(t *testing.T, edge *service, seen func(traceparent, baggage []string)) fetching {
+			t.Helper()
+			target := serve(t, func(ctx context.Context, _ string) error {
+				seen(received(ctx, "traceparent"), received(ctx, "baggage"))
+				return nil
+			})
+			conn := dial(t, target, grpc.WithStatsHandler(auditgrpc.ClientHandler(edge.clientHandler())))
+			return func(ctx context.Context) error { return say(ctx, conn, "token, please") }
+		},
+	} {
+		for kind, call := range kinds {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				edge, orders := newService(t, "edge", ours), newService(t, "orders", ours)
+				fetched := 0
+				fetch := connect(t, edge, func(traceparent, baggage []string) {
+					fetched++
+					assert.Len(t, traceparent, 1, "it injects")
+					assert.Empty(t, baggage)
+				})
+				target := orders.serve(t, orders.handler(), nobody, track)
+				conn := edge.dial(t, target, map[string]string{target: "orders"}, grpc.WithPerRPCCredentials(fetch))
+				ctx := otelaudit.ContextWithActor(t.Context(), otelaudit.User("alice"))
+				require.NoError(t, call(propagation.ContextWithAudience(ctx, "somebody-else"), conn))
+				require.Equal(t, 1, fetched)
+				require.Equal(t, "edge>alice", chain(only(t, orders.tr).Actor))
+			})
+		}
 	}
 }
 

@@ -22,8 +22,8 @@ import (
 
 // The secrets of the group that all services under test are in, and of somebody who is not, under the same key id.
 var (
-	ours   = bytes.Repeat([]byte{1}, 32)
-	theirs = bytes.Repeat([]byte{2}, 32)
+	ours   = bytes.Repeat([]byte("ours"), 8)
+	theirs = bytes.Repeat([]byte("they"), 8)
 )
 
 // service is a process in miniature: a trail, telemetry and a propagator of its own.
@@ -53,8 +53,11 @@ func newService(t *testing.T, name string, secret []byte) *service {
 }
 
 // handler is otelgrpc's in ours, for the server.
-func (s *service) handler() stats.Handler {
-	return auditgrpc.ServerHandler(otelgrpc.NewServerHandler(otelgrpc.WithPropagators(s.propagators), otelgrpc.WithTracerProvider(s.tracers)))
+func (s *service) handler() stats.Handler { return auditgrpc.ServerHandler(s.serverHandler()) }
+
+// serverHandler is otelgrpc's, for the server.
+func (s *service) serverHandler() stats.Handler {
+	return otelgrpc.NewServerHandler(otelgrpc.WithPropagators(s.propagators), otelgrpc.WithTracerProvider(s.tracers))
 }
 
 // clientHandler is otelgrpc's, for the client.
