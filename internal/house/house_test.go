@@ -40,12 +40,27 @@ var budgets = []struct {
 	{"exporter/postgres", nil}, // the one that links pgx
 }
 
+// moduleBudgets is budgets for modules beside the root one, whose packages the linter alone would look at.
+var moduleBudgets = map[string][]string{
+	"contrib/auditgrpc": append([]string{otelSDK, pgx, "testing"}, assertionPackages...),
+}
+
 // mayTest lists the packages whose business is testing.
 var mayTest = []string{module + "/otelaudit/audittest"}
 
 func TestDependencyBudgets(t *testing.T) {
 	t.Parallel()
-	pkgs := load(t)
+	pkgs := load(t, ".")
+	for dir, forbid := range moduleBudgets {
+		t.Run(dir, func(t *testing.T) {
+			t.Parallel()
+			linked := load(t, dir)
+			require.Contains(t, ours(linked), module+"/"+dir, "a module with a budget is missing")
+			for _, prefix := range forbid {
+				requireUnlinked(t, linked, module+"/"+dir, prefix)
+			}
+		})
+	}
 	for _, b := range budgets {
 		t.Run(b.pkg, func(t *testing.T) {
 			t.Parallel()
@@ -60,7 +75,7 @@ func TestDependencyBudgets(t *testing.T) {
 
 func TestProductionPackagesLinkNoTestPackage(t *testing.T) {
 	t.Parallel()
-	pkgs := load(t)
+	pkgs := load(t, ".")
 	for _, root := range ours(pkgs) {
 		t.Run(strings.TrimPrefix(root, module+"/"), func(t *testing.T) {
 			t.Parallel()
@@ -76,7 +91,7 @@ func TestProductionPackagesLinkNoTestPackage(t *testing.T) {
 
 func TestPackagesSayWhatTheyAreFor(t *testing.T) {
 	t.Parallel()
-	pkgs := load(t)
+	pkgs := load(t, ".")
 	var silent []string
 	for _, path := range ours(pkgs) {
 		if len(pkgs[path].GoFiles) > 0 && pkgs[path].Doc == "" { // a package of tests only needs no comment
@@ -150,14 +165,14 @@ func ours(pkgs map[string]listed) []string {
 	return paths
 }
 
-// load returns the module's packages and all they link, by import path.
-func load(t *testing.T) map[string]listed {
+// load returns the packages of the module in dir and all they link, by import path.
+func load(t *testing.T, dir string) map[string]listed {
 	t.Helper()
 	root := filepath.Join("..", "..")
 	touch(t, root)
 
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Doc,GoFiles,Imports", "./...")
-	cmd.Dir = root
+	cmd.Dir = filepath.Join(root, dir)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
