@@ -154,16 +154,36 @@ func values(carrier propagation.TextMapCarrier, key string) []string {
 	return nil
 }
 
-// baggageCarrier is the carrier of the lines of a baggage header and of nothing else.
-type baggageCarrier []string
+// lineCarrier is the carrier of a baggage header of one line and of nothing else. To OTel's Baggage it is less work than one of
+// several lines.
+type lineCarrier string
+
+var _ propagation.TextMapCarrier = lineCarrier("")
+
+// Get implements [propagation.TextMapCarrier].
+func (c lineCarrier) Get(key string) string {
+	if key == baggageHeader {
+		return string(c)
+	}
+	return ""
+}
+
+// Set implements [propagation.TextMapCarrier]. Nothing is injected into it.
+func (lineCarrier) Set(string, string) {}
+
+// Keys implements [propagation.TextMapCarrier].
+func (lineCarrier) Keys() []string { return []string{baggageHeader} }
+
+// linesCarrier is the carrier of a baggage header of several lines and of nothing else.
+type linesCarrier []string
 
 var (
-	_ propagation.TextMapCarrier = baggageCarrier(nil)
-	_ propagation.ValuesGetter   = baggageCarrier(nil)
+	_ propagation.TextMapCarrier = linesCarrier(nil)
+	_ propagation.ValuesGetter   = linesCarrier(nil)
 )
 
 // Get implements [propagation.TextMapCarrier].
-func (c baggageCarrier) Get(key string) string {
+func (c linesCarrier) Get(key string) string {
 	if key == baggageHeader && len(c) > 0 {
 		return c[0]
 	}
@@ -171,7 +191,7 @@ func (c baggageCarrier) Get(key string) string {
 }
 
 // Values implements [propagation.ValuesGetter].
-func (c baggageCarrier) Values(key string) []string {
+func (c linesCarrier) Values(key string) []string {
 	if key == baggageHeader {
 		return c
 	}
@@ -179,7 +199,7 @@ func (c baggageCarrier) Values(key string) []string {
 }
 
 // Set implements [propagation.TextMapCarrier]. Nothing is injected into it.
-func (baggageCarrier) Set(string, string) {}
+func (linesCarrier) Set(string, string) {}
 
 // Keys implements [propagation.TextMapCarrier].
-func (baggageCarrier) Keys() []string { return []string{baggageHeader} }
+func (linesCarrier) Keys() []string { return []string{baggageHeader} }

@@ -32,8 +32,12 @@ func (p *Propagator) Extract(ctx context.Context, carrier propagation.TextMapCar
 	if h.found == 0 {
 		return propagation.Baggage{}.Extract(ctx, carrier)
 	}
-	if len(h.rest) > 0 {
-		ctx = propagation.Baggage{}.Extract(ctx, baggageCarrier(h.rest))
+	switch len(h.rest) {
+	case 0:
+	case 1:
+		ctx = propagation.Baggage{}.Extract(ctx, lineCarrier(h.rest[0]))
+	default:
+		ctx = propagation.Baggage{}.Extract(ctx, linesCarrier(h.rest))
 	}
 	v, rejection := p.verify(&h, carrier)
 	if rejection != "" {
