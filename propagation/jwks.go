@@ -14,7 +14,7 @@ import (
 )
 
 // KeyLoader fetches the keys and the ids of those that are revoked: [KeysFromFile], [KeysFromEnv], or a function that asks a
-// secret store. Its errors must not hold secrets.
+// secret store. It must return when ctx ends, or a [Keyring.Watch] waits for it for ever. Its errors must not hold secrets.
 type KeyLoader func(ctx context.Context) (keys []Key, revoked []string, err error)
 
 // KeysFromFile returns the loader that reads the file at path with [ParseKeys].
@@ -41,13 +41,42 @@ func KeysFromEnv(name string) KeyLoader {
 
 // ParseKeys reads a JWK Set (RFC 7517): keys of type oct for HMAC-SHA256, and of type OKP for Ed25519 (RFC 8037), which are
 // private where they have a d. A key's nbf and exp, in Unix seconds, limit its time, and its iss, a list, the issuers for whom
-// it may speak; revoked, beside keys, is a list of ids. docs/actor-token.md has an example.
+// it may speak, its aud, another, the services for which it signs; revoked, beside keys, is a list of ids.
+// docs/actor-token.md has an example.
 //
 // It takes nothing that it does not know: a misspelled member could be the one that limits a key. Errors name the key by its
-// place or its id, and never what is in it. What is revoked is returned also where a key is wrong.
+// place or its id, and never what is in it. What is revoked is returned with any error, but for that of text that is no JSON
+// object at all.
 func ParseKeys(jwks []byte) (keys []Key, revoked []string, err error) {
+	revoked = revokedIn(jwks)
+	keys, err = parseKeys(jwks)
+	return keys, revoked, err
+}
+
+// revokedIn returns the key ids of revoked, whatever else is there or in it: nothing that is wrong may hold up the kill switch.
+func revokedIn(jwks []byte) (ids []string) {
+	_ = eachMember(jwks, func(name string, value json.RawMessage) error {
+		if name != "revoked" {
+			return nil
+		}
+		var list []any
+		if json.Unmarshal(value, &list) != nil {
+			list = make([]any, 1)
+			_ = json.Unmarshal(value, &list[0]) // one id that is in no list
+		}
+		for _, item := range list {
+			if id, ok := item.(string); ok && isKeyID(id) {
+				ids = append(ids, id)
+			}
+		}
+		return nil
+	})
+	return ids
+}
+
+func parseKeys(jwks []byte) (keys []Key, err error) {
 	if err := checkMembers(jwks, "keys", "revoked"); err != nil {
-		return nil, nil, fmt.Errorf("propagation: the JWK Set %w", err)
+		return nil, fmt.Errorf("propagation: the JWK Set %w", err)
 	}
 	var set struct {
 		Keys    []json.RawMessage `json:"keys"`
@@ -55,25 +84,25 @@ func ParseKeys(jwks []byte) (keys []Key, revoked []string, err error) {
 	}
 	switch err := json.Unmarshal(jwks, &set); {
 	case err != nil:
-		return nil, nil, fmt.Errorf("propagation: the JWK Set %w", errOfType(err))
+		return nil, fmt.Errorf("propagation: the JWK Set %w", errOfType(err))
 	case slices.ContainsFunc(set.Revoked, func(id string) bool { return !isKeyID(id) }):
-		return nil, nil, errors.New("propagation: the JWK Set revokes what is not a key id")
+		return nil, errors.New("propagation: the JWK Set revokes what is not a key id")
 	case len(set.Keys) == 0:
-		return nil, set.Revoked, errors.New("propagation: the JWK Set has no keys")
+		return nil, errors.New("propagation: the JWK Set has no keys")
 	}
 	seen := make(map[string]bool, len(set.Keys))
 	for i, text := range set.Keys {
 		key, err := parseKey(text)
 		if err != nil {
-			return nil, set.Revoked, fmt.Errorf("propagation: the JWK Set's key number %d %w", i+1, err)
+			return nil, fmt.Errorf("propagation: the JWK Set's key number %d %w", i+1, err)
 		}
 		if seen[key.ID] {
-			return nil, set.Revoked, fmt.Errorf("propagation: the JWK Set has two keys with the id %s", key.ID)
+			return nil, fmt.Errorf("propagation: the JWK Set has two keys with the id %s", key.ID)
 		}
 		seen[key.ID] = true
 		keys = append(keys, key)
 	}
-	return keys, set.Revoked, nil
+	return keys, nil
 }
 
 // jwk is a JSON Web Key.
@@ -89,10 +118,11 @@ type jwk struct {
 	NotBefore *int64   `json:"nbf"`
 	NotAfter  *int64   `json:"exp"`
 	Issuers   []string `json:"iss"`
+	Audiences []string `json:"aud"`
 }
 
 func parseKey(text []byte) (Key, error) {
-	if err := checkMembers(text, "kty", "kid", "alg", "use", "crv", "k", "d", "x", "nbf", "exp", "iss"); err != nil {
+	if err := checkMembers(text, "kty", "kid", "alg", "use", "crv", "k", "d", "x", "nbf", "exp", "iss", "aud"); err != nil {
 		return Key{}, err
 	}
 	var j jwk
@@ -116,11 +146,18 @@ func (j *jwk) key() (Key, error) {
 	if j.Use != "" && j.Use != "sig" {
 		return Key{}, errors.New("use is not sig")
 	}
+	// To whoever wrote it an empty list means nobody, and to a Key everybody.
+	if j.Issuers != nil && len(j.Issuers) == 0 {
+		return Key{}, errors.New("iss is an empty list")
+	}
+	if j.Audiences != nil && len(j.Audiences) == 0 {
+		return Key{}, errors.New("aud is an empty list")
+	}
 	key, err := j.material()
 	if err != nil {
 		return Key{}, err
 	}
-	key.Issuers = j.Issuers
+	key.Issuers, key.Audiences = j.Issuers, j.Audiences
 	if key.NotBefore, err = unixTime("nbf", j.NotBefore); err != nil {
 		return Key{}, err
 	}
@@ -199,24 +236,9 @@ func unixTime(name string, seconds *int64) (time.Time, error) {
 // checkMembers says whether text is a JSON object of these members, none of them twice or null. encoding/json would ignore
 // others, and case.
 func checkMembers(text []byte, known ...string) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	if !json.Valid(text) {
-		return errors.New("is not JSON")
-	}
-	if start, _ := d.Token(); start != json.Delim('{') {
-		return errors.New("is not a JSON object")
-	}
 	seen := make(map[string]bool, len(known))
-	for d.More() {
-		var value json.RawMessage
-		token, err := d.Token()
-		name, _ := token.(string)
-		if err == nil {
-			err = d.Decode(&value)
-		}
+	return eachMember(text, func(name string, value json.RawMessage) error {
 		switch {
-		case err != nil:
-			return errors.New("is not JSON")
 		case !slices.Contains(known, name):
 			return fmt.Errorf("has a member that is none of %s", strings.Join(known, ", "))
 		case seen[name]:
@@ -225,6 +247,32 @@ func checkMembers(text []byte, known ...string) error {
 			return fmt.Errorf("has a member %s that is null", name)
 		}
 		seen[name] = true
+		return nil
+	})
+}
+
+// eachMember calls do with each member of a JSON object, until one gives an error.
+func eachMember(text []byte, do func(name string, value json.RawMessage) error) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if !json.Valid(text) {
+		return errors.New("is not JSON")
+	}
+	if start, _ := d.Token(); start != json.Delim('{') {
+		return errors.New("is not a JSON object")
+	}
+	for d.More() {
+		var value json.RawMessage
+		token, err := d.Token()
+		name, _ := token.(string)
+		if err == nil {
+			err = d.Decode(&value)
+		}
+		if err != nil {
+			return errors.New("is not JSON")
+		}
+		if err := do(name, value); err != nil {
+			return err
+		}
 	}
 	return nil
 }

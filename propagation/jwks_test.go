@@ -45,10 +45,11 @@ func TestParseKeys(t *testing.T) {
 	require.True(t, keys[2].verify([]byte("text"), keys[1].sign(nil, []byte("text"))))
 	require.Equal(t, []string{"partner", "partner-2"}, keys[2].Issuers)
 
-	keys, revoked, err = ParseKeys([]byte(`{"keys":[{"kty":"oct","kid":"k1","k":"` + exampleK + `","iss":["edge"],"nbf":0}]}`))
+	keys, revoked, err = ParseKeys([]byte(`{"keys":[{"kty":"oct","kid":"k1","k":"` + exampleK + `","iss":["edge"],"aud":["orders","shop"],"nbf":0}]}`))
 	require.NoError(t, err)
 	require.Empty(t, revoked)
 	require.Equal(t, []string{"edge"}, keys[0].Issuers)
+	require.Equal(t, []string{"orders", "shop"}, keys[0].Audiences)
 	require.Equal(t, time.Unix(0, 0).UTC(), keys[0].NotBefore)
 	require.True(t, keys[0].NotAfter.IsZero())
 }
@@ -96,6 +97,12 @@ func TestParseKeysRefuses(t *testing.T) {
 		"an end before the begin":   {hmac(`, "nbf": 2, "exp": 1`), "(k1): propagation: key k1: NotAfter is not after NotBefore"},
 		"an issuer for a list":      {hmac(`, "iss": "edge"`), "key number 1 has a member iss of the wrong type"},
 		"an empty issuer":           {hmac(`, "iss": [""]`), "(k1): propagation: key k1: an issuer is 1 to 128 bytes"},
+		"no issuer":                 {hmac(`, "iss": []`), "(k1): iss is an empty list"},
+		"no audience":               {hmac(`, "aud": []`), "(k1): aud is an empty list"},
+		"no audience, null":         {hmac(`, "aud": null`), "key number 1 has a member aud that is null"},
+		"an audience for a list":    {hmac(`, "aud": "orders"`), "key number 1 has a member aud of the wrong type"},
+		"an empty audience":         {hmac(`, "aud": [""]`), "(k1): propagation: key k1: an audience is 1 to 128 bytes"},
+		"a k of one byte":           {key(`"kty": "oct", "kid": "k1", "k": "` + strings.Repeat("A", 43) + `"`), "key k1: the bytes of the secret are all the same"},
 		"two in one":                {hmac(`, "d": "` + exampleD + `"`), "(k1): an oct key has a k, and no crv, d or x"},
 		"no k":                      {key(`"kty": "oct", "kid": "k1"`), "(k1): k is missing"},
 		"a k that is a number":      {key(`"kty": "oct", "kid": "k1", "k": 12345678`), "key number 1 has a member k of the wrong type"},
@@ -126,13 +133,38 @@ func TestParseKeysRefuses(t *testing.T) {
 	}
 }
 
-// The kill switch works with the next load, be the keys beside it right or wrong.
+// The kill switch works with the next load, be what is beside it right or wrong.
 func TestParseKeysRevokesAllTheSame(t *testing.T) {
 	t.Parallel()
-	for _, keys := range []string{`[]`, `[{}]`, `[{"kty": "oct", "kid": "k1", "k": "AAAA"}]`} {
-		_, revoked, err := ParseKeys([]byte(`{"keys": ` + keys + `, "revoked": ["k0"]}`))
-		require.Error(t, err)
-		require.Equal(t, []string{"k0"}, revoked)
+	for name, test := range map[string]struct {
+		text string
+		want []string
+	}{
+		"no keys":                 {`{"revoked": ["k0", "k1"]}`, []string{"k0", "k1"}},
+		"an empty list":           {`{"keys": [], "revoked": ["k0"]}`, []string{"k0"}},
+		"an empty key":            {`{"keys": [{}], "revoked": ["k0"]}`, []string{"k0"}},
+		"a short secret":          {`{"keys": [{"kty": "oct", "kid": "k1", "k": "AAAA"}], "revoked": ["k0"]}`, []string{"k0"}},
+		"an id twice":             {strings.Replace(exampleJWKS(), `"k3"`, `"k1"`, 1), []string{"k0"}},
+		"keys of another type":    {`{"keys": "k1", "revoked": ["k0"]}`, []string{"k0"}},
+		"keys null":               {`{"keys": null, "revoked": ["k0"]}`, []string{"k0"}},
+		"keys twice":              {`{"keys": [], "keys": [], "revoked": ["k0"]}`, []string{"k0"}},
+		"an unknown member":       {`{"key": [], "revoked": ["k0"]}`, []string{"k0"}},
+		"revoked twice":           {`{"revoked": ["k0"], "revoked": ["k1"]}`, []string{"k0", "k1"}},
+		"an invalid id beside it": {`{"keys": [], "revoked": ["k.0", "k0", "", "k1"]}`, []string{"k0", "k1"}},
+		"no id beside it":         {`{"keys": [], "revoked": [null, 1, ["k2"], {"k3": "k3"}, "k0"]}`, []string{"k0"}},
+		"an id for a list":        {`{"keys": [], "revoked": "k0"}`, []string{"k0"}},
+		"revoked null":            {`{"keys": [], "revoked": null}`, nil},
+		"a list":                  {`["k0"]`, nil},
+		"half of it":              {`{"revoked": ["k0"]`, nil},
+		"something behind":        {`{"revoked": ["k0"]}]`, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			keys, revoked, err := ParseKeys([]byte(test.text))
+			require.Error(t, err)
+			require.Empty(t, keys)
+			require.Equal(t, test.want, revoked)
+		})
 	}
 }
 

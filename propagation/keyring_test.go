@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -68,11 +70,60 @@ func TestWhoSigns(t *testing.T) {
 		{2 * time.Hour, "edge", "second"},
 		{2*time.Hour + 1, "edge", "always"},
 	} {
-		require.Equal(t, test.want, k.current().signer(test.issuer, testTime.Add(test.at)).ID, "%v %s", test.at, test.issuer)
+		require.Equal(t, test.want, k.current().signer(test.issuer, "orders", testTime.Add(test.at)).ID, "%v %s", test.at, test.issuer)
 	}
 	k.Revoke("first")
-	require.Equal(t, "orders", k.current().signer("orders", testTime).ID)
-	require.Equal(t, "always", k.current().signer("edge", testTime).ID)
+	require.Equal(t, "orders", k.current().signer("orders", "orders", testTime).ID)
+	require.Equal(t, "always", k.current().signer("edge", "orders", testTime).ID)
+}
+
+// A key for an audience goes before those for all, and signs for no other.
+func TestWhoSignsForAnAudience(t *testing.T) {
+	t.Parallel()
+	key := func(key Key, from time.Duration, audiences ...string) Key {
+		key.NotBefore, key.Audiences = testTime.Add(from), audiences
+		return key
+	}
+	k := keyring(t,
+		key(ed25519Key(t, "shop-1"), -2*time.Hour, "shop"), key(ed25519Key(t, "shop-2"), -time.Hour, "bank", "shop"),
+		key(ed25519Key(t, "shop-3"), time.Hour, "shop"), key(hmacKey(t, "group"), 0),
+	)
+	for _, test := range []struct {
+		audience, want string
+		at             time.Duration
+	}{
+		{"shop", "shop-2", 0},
+		{"shop", "shop-3", time.Hour},
+		{"shop", "shop-1", -2 * time.Hour},
+		{"bank", "shop-2", time.Hour},
+		{"orders", "group", 0},
+		{"", "group", 0},
+	} {
+		c := exampleClaims()
+		c.audience = test.audience
+		require.Equal(t, test.want, k.current().signer("edge", test.audience, testTime.Add(test.at)).ID, "%v", test)
+		if test.audience == "" {
+			continue
+		}
+		token, err := k.issue(c, testTime.Add(test.at))
+		require.NoError(t, err)
+		require.Contains(t, token, "r1."+test.want+".")
+		sealed, err := k.seal(nil, c, testTime.Add(test.at))
+		require.NoError(t, err)
+		require.Contains(t, string(sealed), "r1."+test.want+".")
+	}
+	k.Revoke("shop-2")
+	require.Equal(t, "shop-1", k.current().signer("edge", "shop", testTime).ID)
+	require.Equal(t, "group", k.current().signer("edge", "bank", testTime).ID)
+	k.Revoke("group")
+	require.Nil(t, k.current().signer("edge", "orders", testTime))
+
+	// It verifies what is for others.
+	shop := key(ed25519Key(t, "shop-1"), 0)
+	token, err := shop.seal(nil, exampleClaims())
+	require.NoError(t, err)
+	_, rejection := k.open(string(token), kindRequest, testTime)
+	require.Empty(t, rejection)
 }
 
 // The caller's slices and keys are not the keyring's.
@@ -104,6 +155,157 @@ func TestReload(t *testing.T) {
 	require.ErrorContains(t, k.Reload(t.Context(), loaded([]Key{{ID: "k3"}}, []string{"k1"}, nil)), "key k3 is empty")
 	require.NoError(t, k.Set(hmacKey(t, "k1")))
 	require.Equal(t, "keyring [key k1 (HMAC-SHA256), revoked k1, revoked k2]", k.String(), "what is revoked stays so")
+}
+
+// What is revoked counts, be the rest of the load right or wrong.
+func TestReloadRevokesAllTheSame(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("no connection")
+	k := keyring(t, hmacKey(t, "k1"))
+	require.ErrorIs(t, k.Reload(t.Context(), func(context.Context) ([]Key, []string, error) { return nil, []string{"k1"}, broken }), broken)
+	require.Equal(t, "keyring [key k1 (HMAC-SHA256), revoked k1]", k.String())
+
+	path := filepath.Join(t.TempDir(), "keys.json")
+	require.NoError(t, os.WriteFile(path, []byte(`{"keys": [{"kty": "oct", "kid": "k2", "k": "AAAA"}], "revoked": ["k1"]}`), 0o600))
+	k = keyring(t, hmacKey(t, "k1"))
+	require.ErrorContains(t, k.Reload(t.Context(), KeysFromFile(path)), "the secret has 3 bytes")
+	require.Equal(t, "keyring [key k1 (HMAC-SHA256), revoked k1]", k.String())
+}
+
+// A load that began before another one, or before Set, and ends after it, only revokes.
+func TestReloadIsNotOvertaken(t *testing.T) {
+	t.Parallel()
+	loaded := func(key Key, meanwhile func()) KeyLoader {
+		return func(context.Context) ([]Key, []string, error) {
+			meanwhile()
+			return []Key{key}, []string{"gone-" + key.ID}, nil
+		}
+	}
+	for name, test := range map[string]struct {
+		meanwhile func(k *Keyring) error
+		want      string
+	}{
+		"a newer load": {
+			func(k *Keyring) error { return k.Reload(t.Context(), loaded(hmacKey(t, "new"), func() {})) },
+			"keyring [key new (HMAC-SHA256), revoked gone-new, revoked gone-old]",
+		},
+		"Set": {
+			func(k *Keyring) error { return k.Set(hmacKey(t, "new")) },
+			"keyring [key new (HMAC-SHA256), revoked gone-old]",
+		},
+		"a newer load that fails": {
+			func(k *Keyring) error {
+				require.Error(t, k.Reload(t.Context(), loaded(Key{ID: "new"}, func() {})))
+				return nil
+			},
+			"keyring [key old (HMAC-SHA256), revoked gone-new, revoked gone-old]",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := keyring(t, hmacKey(t, "first"))
+			require.NoError(t, k.Reload(t.Context(), loaded(hmacKey(t, "old"), func() { require.NoError(t, test.meanwhile(k)) })))
+			require.Equal(t, test.want, k.String())
+		})
+	}
+}
+
+// What was issued and verified is kept with a key that a load brings again, and only with one that is the same in all.
+func TestReloadKeepsTheCaches(t *testing.T) {
+	t.Parallel()
+	limited := func(key Key) Key {
+		key.NotBefore, key.NotAfter = testTime, testTime.Add(time.Hour)
+		key.Issuers, key.Audiences = []string{"edge"}, []string{"orders"}
+		return key
+	}
+	file := func(secret string) string {
+		return `{"keys": [{"kty": "oct", "kid": "k1", "k": "` + encoding.EncodeToString(secretOf(secret)) + `", "nbf": 1800000000, "iss": ["edge"]}]}`
+	}
+	path := filepath.Join(t.TempDir(), "keys.json")
+	require.NoError(t, os.WriteFile(path, []byte(file("k1")), 0o600))
+	k := keyring(t)
+	require.NoError(t, k.Reload(t.Context(), KeysFromFile(path)))
+	token, err := k.issue(exampleClaims(), testTime)
+	require.NoError(t, err)
+	v, rejection := k.open(token, kindRequest, testTime)
+	require.Empty(t, rejection)
+
+	require.NoError(t, k.Reload(t.Context(), KeysFromFile(path)))
+	again, err := k.issue(exampleClaims(), testTime)
+	require.NoError(t, err)
+	require.Equal(t, token, again)
+	hit, rejection := k.open(token, kindRequest, testTime)
+	require.Empty(t, rejection)
+	require.Same(t, v, hit)
+
+	require.NoError(t, os.WriteFile(path, []byte(file("another")), 0o600))
+	require.NoError(t, k.Reload(t.Context(), KeysFromFile(path)))
+	require.Equal(t, RejectionSignature, refused(t, k, token, kindRequest, testTime))
+	again, err = k.issue(exampleClaims(), testTime)
+	require.NoError(t, err)
+	require.NotEqual(t, token, again)
+
+	for name, made := range map[string]func() Key{
+		"HMAC":           func() Key { return limited(hmacKey(t, "k")) },
+		"Ed25519":        func() Key { return limited(ed25519Key(t, "k")) },
+		"Ed25519 public": func() Key { return limited(publicKey(t, "k", "edge")) },
+	} {
+		k := keyring(t, made())
+		before := k.current().keys["k"]
+		require.NoError(t, k.Set(made()))
+		require.Same(t, before, k.current().keys["k"], name)
+		for what, change := range map[string]func(*Key){
+			"NotBefore": func(key *Key) { key.NotBefore = testTime.Add(1) },
+			"NotAfter":  func(key *Key) { key.NotAfter = time.Time{} },
+			"Issuers":   func(key *Key) { key.Issuers = []string{"edge", "orders"} },
+			"Audiences": func(key *Key) { key.Audiences = nil },
+			"secret":    func(key *Key) { *key = limited(hmacKey(t, "other")); key.ID = "k" },
+			"seed":      func(key *Key) { *key = limited(ed25519Key(t, "other")); key.ID = "k" },
+			"public":    func(key *Key) { *key = limited(publicKey(t, "other", "edge")); key.ID = "k" },
+		} {
+			k := keyring(t, made())
+			before, changed := k.current().keys["k"], made()
+			change(&changed)
+			require.NoError(t, k.Set(changed))
+			require.NotSame(t, before, k.current().keys["k"], "%s: %s", name, what)
+		}
+	}
+	k = keyring(t, ed25519Key(t, "k"))
+	require.NoError(t, k.Set(publicKey(t, "k", "edge")))
+	require.Nil(t, k.current().signer("edge", "orders", testTime), "the private half is gone")
+}
+
+// Not even a load that hangs until its context ends keeps Watch from the next one.
+func TestWatchEndsLoads(t *testing.T) { //nolint:paralleltest // OTel's error handler is one for all
+	var reported []error
+	before := otel.GetErrorHandler()
+	otel.SetErrorHandler(handler(func(err error) { reported = append(reported, err) }))
+	defer otel.SetErrorHandler(before)
+
+	for _, test := range []struct{ every, limit time.Duration }{{time.Minute, time.Minute}, {time.Millisecond, time.Second}} {
+		reported = nil
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			k := keyring(t, hmacKey(t, "k0"))
+			var took time.Duration
+			loads := 0
+			load := func(ctx context.Context) ([]Key, []string, error) {
+				if loads++; loads == 1 {
+					start := time.Now()
+					<-ctx.Done()
+					took = time.Since(start)
+					return nil, nil, ctx.Err()
+				}
+				cancel()
+				return []Key{hmacKey(t, "k1")}, nil, nil
+			}
+			require.NoError(t, k.Watch(ctx, test.every, load))
+			require.Equal(t, test.limit, took)
+			require.Equal(t, "keyring [key k1 (HMAC-SHA256)]", k.String())
+		})
+		require.Len(t, reported, 1)
+		require.ErrorIs(t, reported[0], context.DeadlineExceeded)
+	}
 }
 
 type handler func(error)

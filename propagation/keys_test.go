@@ -101,6 +101,13 @@ func TestKeysRefuse(t *testing.T) {
 	t.Parallel()
 	public := privateOf("k").Public().(ed25519.PublicKey)
 	halves := slices.Concat(privateOf("k")[:32], privateOf("another")[32:])
+	withAudience := func(audience string) func() (Key, error) {
+		return func() (Key, error) {
+			key := hmacKey(t, "k")
+			key.Audiences = []string{"orders", audience}
+			return key, key.validate()
+		}
+	}
 	for name, test := range map[string]struct {
 		make func() (Key, error)
 		want string
@@ -110,6 +117,9 @@ func TestKeysRefuse(t *testing.T) {
 		"a dot in an id":        {func() (Key, error) { return Ed25519Key("k.1", privateOf("k")) }, "a key id is"},
 		"a space in an id":      {func() (Key, error) { return Ed25519PublicKey("k 1", public, "partner") }, "a key id is"},
 		"a short secret":        {func() (Key, error) { return HMACKey("k", secretOf("k")[:31]) }, "key k: the secret has 31 bytes"},
+		"a secret of one byte":  {func() (Key, error) { return HMACKey("k", bytes.Repeat([]byte{7}, 64)) }, "key k: the bytes of the secret are all the same"},
+		"an empty audience":     {withAudience(""), "key k: an audience is"},
+		"a long audience":       {withAudience(strings.Repeat("p", 129)), "key k: an audience is"},
 		"no private key":        {func() (Key, error) { return Ed25519Key("k", nil) }, "key k: not an Ed25519 private key"},
 		"a seed for a key":      {func() (Key, error) { return Ed25519Key("k", privateOf("k")[:32]) }, "key k: not an Ed25519 private key"},
 		"another's public half": {func() (Key, error) { return Ed25519Key("k", halves) }, "key k: not an Ed25519 private key"},
@@ -123,6 +133,44 @@ func TestKeysRefuse(t *testing.T) {
 			_, err := test.make()
 			require.ErrorContains(t, err, test.want)
 		})
+	}
+}
+
+// Under these anybody makes signatures.
+func TestPublicKeysOfSmallOrder(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"order 1":           "0100000000000000000000000000000000000000000000000000000000000000",
+		"order 2":           "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"order 4, all zero": "0000000000000000000000000000000000000000000000000000000000000000",
+		"order 4":           "0000000000000000000000000000000000000000000000000000000000000080",
+		"order 8, 1st":      "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+		"order 8, 2nd":      "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+		"order 8, 3rd":      "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+		"order 8, 4th":      "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+
+		"order 1, x = -0":              "0100000000000000000000000000000000000000000000000000000000000080",
+		"order 1, y = p + 1":           "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"order 1, y = p + 1 and x =-0": "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+		"order 2, x = -0":              "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+		"order 4, y = p":               "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"order 4, y = p and x < 0":     "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			public, err := hex.DecodeString(text)
+			require.NoError(t, err)
+			_, err = Ed25519PublicKey("k", public, "partner")
+			require.EqualError(t, err, "propagation: key k: not a public key: whoever wants could sign for it")
+			_, _, err = ParseKeys([]byte(`{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": "` + encoding.EncodeToString(public) + `", "iss": ["partner"]}]}`))
+			require.ErrorContains(t, err, "key k: not a public key")
+		})
+	}
+	for range 20 {
+		public, _, err := ed25519.GenerateKey(nil)
+		require.NoError(t, err)
+		_, err = Ed25519PublicKey("k", public, "partner")
+		require.NoError(t, err)
 	}
 }
 

@@ -126,13 +126,18 @@ func (c *claimSet) timely(now time.Time) Rejection {
 
 // seal appends to dst the token that says what c says, issued now. It fills in issued and nonce.
 func (k *Keyring) seal(dst []byte, c *claimSet, now time.Time) ([]byte, error) {
-	key := k.current().signer(c.issuer, now)
+	key := k.current().signer(c.issuer, c.audience, now)
 	if key == nil {
 		return dst, ErrNoKey
 	}
+	c.begin(now)
+	return key.seal(dst, c)
+}
+
+// begin fills in what is another in each token.
+func (c *claimSet) begin(now time.Time) {
 	c.issued = now.Unix()
 	_, _ = rand.Read(c.nonce[:]) // never fails
-	return key.seal(dst, c)
 }
 
 // seal appends to dst the token that says what c says. Where c has too much to say, it leaves out the reason, which people
@@ -178,7 +183,7 @@ type issued struct {
 // issue returns the token of a request that says what c says. For half of its lifetime the same claims get the same token,
 // so that receivers find it among those that they have verified.
 func (k *Keyring) issue(c *claimSet, now time.Time) (string, error) {
-	key := k.current().signer(c.issuer, now)
+	key := k.current().signer(c.issuer, c.audience, now)
 	if key == nil {
 		return "", ErrNoKey
 	}
@@ -186,7 +191,8 @@ func (k *Keyring) issue(c *claimSet, now time.Time) (string, error) {
 	if t, ok := k.issued.get(digest); ok && t.key == key && !now.Before(t.from) && now.Before(t.until) {
 		return t.token(), nil
 	}
-	sealed, err := k.seal(nil, c, now)
+	c.begin(now)
+	sealed, err := key.seal(nil, c) // with the key under which it is kept
 	if err != nil {
 		return "", err
 	}

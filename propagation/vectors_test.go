@@ -174,6 +174,9 @@ func TestTheDocumentsExample(t *testing.T) {
 		require.NoError(t, err)
 		for _, key := range keys {
 			i := slices.IndexFunc(vectorKeys, func(k Key) bool { return k.ID == key.ID })
+			if key.ID == "example-shop-group-1" {
+				continue // of another group, which has no vectors
+			}
 			require.GreaterOrEqual(t, i, 0, "%s is not a key of the vectors", key.ID)
 			require.True(t, key.verify([]byte("text"), vectorKeys[i].sign(nil, []byte("text"))), key.ID)
 		}
