@@ -86,7 +86,9 @@ func TestAPropagatedReasonGoesWithItsActor(t *testing.T) {
 		"as it came":   {func(ctx context.Context) context.Context { return ctx }, "theirs"},
 		"on behalf":    {func(ctx context.Context) context.Context { return otelaudit.ContextWithActor(ctx, own.For(alice)) }, "theirs"},
 		"an own actor": {func(ctx context.Context) context.Context { return otelaudit.ContextWithActor(ctx, own) }, ""},
-		"anonymous":    {func(ctx context.Context) context.Context { return otelaudit.ContextWithActor(ctx, otelaudit.Anonymous()) }, ""},
+		"anonymous": {func(ctx context.Context) context.Context {
+			return otelaudit.ContextWithActor(ctx, otelaudit.Anonymous())
+		}, ""},
 		"on behalf of somebody else": {func(ctx context.Context) context.Context {
 			return otelaudit.ContextWithActor(ctx, own.For(otelaudit.User("bo")))
 		}, ""},
