@@ -36,6 +36,7 @@ var budgets = []struct {
 	{"propagation", []string{otelSDK, pgx}},
 	{"query", []string{otelSDK, pgx}},
 	{"trail", []string{pgx}},
+	{"trail/journal", []string{"go.opentelemetry.io", pgx}},
 	{"exporter/stdout", []string{pgx}},
 	{"exporter/postgres", nil}, // the one that links pgx
 }

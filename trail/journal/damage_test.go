@@ -1,0 +1,246 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// written is a closed journal of two segments: the files, and the records by number.
+func written(tb testing.TB) (files map[string][]byte, records map[uint64]string) {
+	tb.Helper()
+	s := newSimFS()
+	config := small(s)
+	config.SegmentBytes = minSegmentBytes
+	j, err := Open(config)
+	require.NoError(tb, err)
+	records = map[uint64]string{}
+	for i := range 9 {
+		var call [][]byte
+		for k := range 1 + i%3 {
+			call = append(call, fmt.Appendf(nil, "record %d of call %d %*s", k, i, 13*i, "."))
+		}
+		first, err := j.Append(context.Background(), call...)
+		require.NoError(tb, err)
+		for k, r := range call {
+			records[first+uint64(k)] = string(r)
+		}
+	}
+	require.NoError(tb, j.Close())
+	return s.contents("/var/audit"), records
+}
+
+// contents returns the files of a directory.
+func (s *simFS) contents(dir string) map[string][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	files := map[string][]byte{}
+	for path, n := range s.nodes {
+		if filepath.Dir(path) == dir && !n.dir {
+			files[path] = bytes.Clone(n.data)
+		}
+	}
+	return files
+}
+
+// diskOf returns a file system with a journal's files.
+func diskOf(files map[string][]byte) *simFS {
+	s := newSimFS()
+	for _, dir := range []string{"/var", "/var/audit"} {
+		n := &simNode{dir: true}
+		s.nodes[dir], s.durable[dir] = n, n
+	}
+	for path, b := range files {
+		n := &simNode{data: bytes.Clone(b), synced: bytes.Clone(b)}
+		s.nodes[path], s.durable[path] = n, n
+	}
+	return s
+}
+
+// verdict is what recovery says of a journal.
+type verdict struct {
+	lost     int  // records that are not delivered
+	reported bool // all of them are named as damage
+	last     uint64
+	status   Status
+}
+
+// judge recovers files and compares what is delivered with what was written.
+func judge(files map[string][]byte, records map[uint64]string) (verdict, error) {
+	view, err := Look(diskOf(files), "/var/audit")
+	if err != nil {
+		return verdict{}, err
+	}
+	v := verdict{status: view.Status(), reported: true}
+	there := map[uint64]bool{}
+	for r, err := range view.Records(0) {
+		if err != nil {
+			return v, err
+		}
+		if records[r.Seq] != string(r.Data) {
+			return v, fmt.Errorf("record %d is a phantom: %.60q", r.Seq, r.Data)
+		}
+		if r.Seq <= v.last {
+			return v, fmt.Errorf("record %d follows %d", r.Seq, v.last)
+		}
+		v.last, there[r.Seq] = r.Seq, true
+	}
+	for seq := range records {
+		named := false
+		for _, d := range v.status.Damage {
+			named = named || d.From <= seq && seq <= d.To
+		}
+		switch {
+		case there[seq] && named:
+			return v, fmt.Errorf("record %d is there, and is reported as lost", seq)
+		case there[seq]:
+		case !named && seq < v.last:
+			return v, fmt.Errorf("record %d is gone and is not reported", seq)
+		default:
+			v.lost++
+			v.reported = v.reported && named
+		}
+	}
+	return v, nil
+}
+
+func segmentsOf(files map[string][]byte) []string {
+	var paths []string
+	for _, path := range sortedKeys(files) {
+		if filepath.Ext(path) == segmentSuffix {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+func TestUndamaged(t *testing.T) {
+	t.Parallel()
+	files, records := written(t)
+	require.GreaterOrEqual(t, len(segmentsOf(files)), 2)
+	v, err := judge(files, records)
+	require.NoError(t, err)
+	require.Zero(t, v.lost)
+	require.Empty(t, v.status.Damage)
+	require.Empty(t, v.status.Torn)
+}
+
+// One flipped bit costs one record at most, which is reported; everything else is delivered.
+func TestEveryByteFlipped(t *testing.T) {
+	t.Parallel()
+	files, records := written(t)
+	for _, path := range segmentsOf(files) {
+		good := files[path]
+		for i := range good {
+			for _, flip := range flips(i) {
+				bad := bytes.Clone(good)
+				bad[i] ^= flip
+				files[path] = bad
+				v, err := judge(files, records)
+				require.NoError(t, err, "%s: byte %d", path, i)
+				require.LessOrEqual(t, v.lost, 1, "%s: byte %d", path, i)
+				require.True(t, v.reported, "%s: byte %d", path, i)
+			}
+		}
+		files[path] = good
+	}
+}
+
+// What is cut off, zeroed or overwritten from some byte on takes along what was there. It is reported unless nothing that is
+// left says that it was on disk.
+func TestEveryTail(t *testing.T) {
+	t.Parallel()
+	files, records := written(t)
+	others, _ := written(t) // another journal's bytes, as in a block that was used before
+	random := make([]byte, 1<<16)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(random)
+	for name, tail := range map[string]func(path string, i int) []byte{
+		"cut off":           func(string, int) []byte { return nil },
+		"zero":              func(path string, i int) []byte { return make([]byte, len(files[path])-i) },
+		"stale":             func(path string, i int) []byte { return others[path][min(i, len(others[path])):] },
+		"random":            func(path string, i int) []byte { return random[:len(files[path])-i] },
+		"its own beginning": func(path string, i int) []byte { return files[path][:len(files[path])-i] },
+		"its predecessor's": func(_ string, i int) []byte {
+			first := files[segmentsOf(files)[0]]
+			return first[min(i, len(first)):]
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			paths := segmentsOf(files)
+			for n, path := range paths {
+				for i := range len(files[path]) {
+					damaged := map[string][]byte{}
+					maps.Copy(damaged, files)
+					damaged[path] = append(bytes.Clone(files[path][:i]), tail(path, i)...)
+					v, err := judge(damaged, records)
+					require.NoError(t, err, "%s from byte %d on", path, i)
+					if n < len(paths)-1 {
+						require.True(t, v.reported, "%s from byte %d on: %+v", path, i, v)
+						require.Equal(t, uint64(len(records)), v.last, "the later segments are delivered")
+					}
+				}
+			}
+		})
+	}
+}
+
+// A whole segment that somebody removed is reported, unless it is the last one, of which nobody knows.
+func TestASegmentIsGone(t *testing.T) {
+	t.Parallel()
+	files, records := written(t)
+	for n, path := range segmentsOf(files) {
+		if n == 0 || n == len(segmentsOf(files))-1 {
+			continue
+		}
+		left := map[string][]byte{}
+		for p, b := range files {
+			if p != path {
+				left[p] = b
+			}
+		}
+		v, err := judge(left, records)
+		require.NoError(t, err)
+		require.Positive(t, v.lost)
+		require.True(t, v.reported)
+	}
+}
+
+// Damage and torn tails are copied before anything else happens, and Open goes on behind them.
+func TestQuarantine(t *testing.T) {
+	t.Parallel()
+	files, records := written(t)
+	paths := segmentsOf(files)
+	first, last := files[paths[0]], files[paths[len(paths)-1]]
+	first[dataStart+frameHeaderSize] ^= 1 // the first record's first byte
+	torn := []byte("half a frame")
+	files[paths[len(paths)-1]] = append(bytes.TrimRight(last, "\x00"), append(make([]byte, 64), torn...)...)
+	s := diskOf(files)
+	j := open(t, small(s))
+	status := j.Status()
+	require.Len(t, status.Damage, 1)
+	require.Equal(t, uint64(1), status.Lost())
+	require.Equal(t, uint64(1), status.Damage[0].From)
+	require.Equal(t, first[status.Damage[0].Offset:][:status.Damage[0].Bytes], s.nodes[status.Damage[0].Quarantine].data)
+	require.Len(t, status.Torn, 1)
+	require.True(t, bytes.HasSuffix(s.nodes[status.Torn[0].Quarantine].data, torn))
+	numbers, _ := contentsOf(t, j)
+	require.Len(t, numbers, len(records)-1)
+	next, err := j.Append(context.Background(), []byte("goes on"))
+	require.NoError(t, err)
+	require.Equal(t, uint64(len(records)+1), next)
+}
+
+// flips returns what to flip in the byte at i: one bit, or all kinds in the long form.
+func flips(i int) []byte {
+	if long() {
+		return []byte{0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xff}
+	}
+	return []byte{1 << (i % 8)}
+}

@@ -1,0 +1,85 @@
+package journal
+
+import "time"
+
+// groupState says who may change a group.
+type groupState uint8
+
+const (
+	gathering groupState = iota // who gives up takes its records along
+	inCall                      // the writer is in a system call with it, or it is on disk: it stays as it is
+)
+
+// group is what one commit brings to disk.
+type group struct {
+	buf       []byte // room for a gap record, then the frames, open: numbers come when it is written
+	waiters   []*waiter
+	state     groupState
+	withdrawn int // bytes of waiters that have given up
+}
+
+// waiter is an Append on its way. Journal.mu guards it until its answer is sent.
+type waiter struct {
+	done     chan error // of one
+	group    *group     // nil once the answer is decided
+	off, end int        // its frames in the group's buffer
+	count    int        // of its records
+	deadline time.Duration
+	gone     bool // it has given up; its answer is sent
+	counted  bool // it is among the refused
+	first    uint64
+	sums     []uint32
+}
+
+func newGroup() *group { return &group{buf: make([]byte, gapSize, 4<<10)} }
+
+// maxKept is the largest buffer that is kept for the next group.
+const maxKept = 4 << 20
+
+// reset makes the group empty.
+func (g *group) reset() {
+	clear(g.waiters)
+	g.waiters = g.waiters[:0]
+	if cap(g.buf) > maxKept {
+		g.buf = make([]byte, gapSize, 4<<10)
+	}
+	g.buf = g.buf[:gapSize]
+	g.state, g.withdrawn = gathering, 0
+}
+
+// add appends a frame without its number.
+func (g *group) add(typ frameType, payload []byte, sum uint32) {
+	var head [frameHeaderSize]byte
+	openFrame(head[:], typ, len(payload), sum)
+	g.buf = append(g.buf, head[:]...)
+	g.buf = append(g.buf, payload...)
+	var padding [frameAlign]byte
+	g.buf = append(g.buf, padding[:-len(payload)&(frameAlign-1)]...)
+}
+
+// bytes is what the group holds in memory.
+func (g *group) bytes() int {
+	if g == nil {
+		return 0
+	}
+	return len(g.buf) - gapSize
+}
+
+// compact takes out what was withdrawn.
+func (g *group) compact() {
+	if g.withdrawn == 0 {
+		return
+	}
+	n, kept := gapSize, g.waiters[:0]
+	for _, w := range g.waiters {
+		if w.gone {
+			continue
+		}
+		size := copy(g.buf[n:], g.buf[w.off:w.end])
+		w.off, w.end = n, n+size
+		n += size
+		kept = append(kept, w)
+	}
+	clear(g.waiters[len(kept):])
+	g.waiters, g.buf, g.withdrawn = kept, g.buf[:n], 0
+}

@@ -1,0 +1,197 @@
+package journal
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// spare is a file that will become a segment: as long as one, and filled with zeros, because a write into space that was
+// written before needs no change of the file system's own tables, and its fsync is faster for it.
+type spare struct {
+	path string
+	file File
+}
+
+// tail is the unused end of a segment that the writer has left.
+type tail struct {
+	segment *segment
+	end     int64
+	file    File // nil where it must be opened
+}
+
+func (t *tail) close() {
+	if t.file != nil {
+		_ = t.file.Close() // all of it is synced
+	}
+}
+
+// zeros is what a spare segment is filled with, step by step.
+var zeros [1 << 20]byte
+
+// How often a writer that waits for space looks whether there is some.
+const spacePause = 100 * time.Millisecond
+
+// keep removes segments that nobody needs and prepares the next one, until the journal closes.
+func (j *Journal) keep() {
+	for {
+		<-j.kick
+		j.mu.Lock()
+		closing := j.closing
+		j.mu.Unlock()
+		j.trim()
+		j.reclaim()
+		if closing {
+			return
+		}
+		j.prepareSpare()
+	}
+}
+
+// trim gives back the unused ends of segments. They are zero, so it does not matter when that reaches the disk.
+func (j *Journal) trim() {
+	j.mu.Lock()
+	retired := j.retired
+	j.retired = nil
+	j.mu.Unlock()
+	for _, t := range retired {
+		if t.file == nil {
+			f, err := j.fs.OpenFile(t.segment.path, os.O_RDWR)
+			if err != nil {
+				continue // it costs space
+			}
+			t.file = f
+		}
+		if t.file.Truncate(t.end) == nil {
+			j.mu.Lock()
+			t.segment.size = t.end
+			j.mu.Unlock()
+		}
+		t.close()
+	}
+}
+
+// reclaim removes the segments that every required reader has passed, oldest first. It reports whether there were any. Each
+// removal is on disk before the next: a segment that a crash brings back must find those that supersede it.
+func (j *Journal) reclaim() bool {
+	removed := false
+	for {
+		s := j.takeDone()
+		if s == nil {
+			return removed
+		}
+		err := j.fs.Remove(s.path)
+		if err == nil {
+			err = j.fs.SyncDir(j.dir)
+		}
+		if err != nil {
+			j.note(fmt.Errorf("journal: remove a segment: %w", err))
+			return removed // the next Open finds it again
+		}
+		removed = true
+		notify(j.space)
+	}
+}
+
+// takeDone takes the oldest segment out of the journal, if it may go; else it returns nil.
+func (j *Journal) takeDone() *segment {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.segments) < 2 { // the newest one says what the next number is
+		return nil
+	}
+	s := j.segments[0]
+	empty := s.last < s.header.first
+	if passed := floor(j.cursors); s.keep || !empty && (passed == math.MaxUint64 || s.last > passed) {
+		return nil
+	}
+	if rest := j.config.Retention - j.config.now().Sub(s.next); !empty && j.config.Retention > 0 && rest > 0 {
+		j.holding.Reset(rest)
+		return nil
+	}
+	j.segments = j.segments[1:]
+	return s
+}
+
+// prepareSpare makes the file of the next segment.
+func (j *Journal) prepareSpare() {
+	j.mu.Lock()
+	needless := j.spare != nil || j.config.NoAppend || j.stalled != nil
+	j.spares++ // the writer may not have renamed the last one yet
+	path := filepath.Join(j.dir, fmt.Sprintf("spare-%x%s", j.spares, temporarySuffix))
+	j.mu.Unlock()
+	if needless {
+		return
+	}
+	f, err := j.fs.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return // the writer will meet the same fault, and report it
+	}
+	if !j.fill(f) {
+		_, _ = f.Close(), j.fs.Remove(path) // a spare is a comfort: the writer does without
+		return
+	}
+	j.mu.Lock()
+	j.spare = &spare{path: path, file: f}
+	j.mu.Unlock()
+}
+
+// fill reserves a segment's space and zeroes it. It reports whether it got to the end.
+func (j *Journal) fill(f File) bool {
+	size := j.config.SegmentBytes
+	if f.Allocate(size) != nil {
+		return false
+	}
+	for off := int64(0); off < size; off += int64(len(zeros)) {
+		if _, err := f.WriteAt(zeros[:min(int64(len(zeros)), size-off)], off); err != nil {
+			return false
+		}
+		if f.Sync() != nil { // in steps: the writer's fsyncs must not wait for all of it
+			return false
+		}
+		j.mu.Lock()
+		closing := j.closing
+		j.mu.Unlock()
+		if closing {
+			return false
+		}
+	}
+	return true
+}
+
+// awaitSpace waits until there may be space again. It reports false where the journal closes.
+func (j *Journal) awaitSpace(full error) bool {
+	j.mu.Lock()
+	j.stalled = full
+	j.failed(full)
+	closing, s := j.closing, j.spare
+	j.spare = nil
+	j.mu.Unlock()
+	if closing {
+		return false
+	}
+	if s != nil {
+		_, _ = s.file.Close(), j.fs.Remove(s.path)
+		return true
+	}
+	if j.reclaim() {
+		return true
+	}
+	pause := time.NewTimer(spacePause)
+	defer pause.Stop()
+	select {
+	case <-j.space:
+	case <-pause.C:
+	}
+	return true
+}
+
+// addOne is n+1, but for the highest number, which stands for "no required reader": then nothing was passed.
+func addOne(n uint64) uint64 {
+	if n == math.MaxUint64 {
+		return 1
+	}
+	return n + 1
+}

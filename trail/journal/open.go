@@ -1,0 +1,178 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+const lockName = "lock"
+
+// Open opens the journal in a directory, which it makes where it is missing, and recovers what is in it: it reads all of it
+// once. ErrLocked says that somebody else has it open. Open fails rather than guess where a file cannot be read; bytes that
+// are read and are wrong do not keep it from opening: see Status.
+func Open(config Config) (*Journal, error) {
+	config.setDefaults()
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	j := &Journal{
+		config:  config,
+		fs:      config.FS,
+		dir:     config.Dir,
+		epoch:   time.Now(),
+		wake:    make(chan struct{}, 1),
+		kick:    make(chan struct{}, 1),
+		space:   make(chan struct{}, 1),
+		ended:   make(chan struct{}),
+		open:    newGroup(),
+		idle:    newGroup(),
+		cursors: map[string]*cursor{},
+	}
+	if err := j.lockDir(); err != nil {
+		return nil, err
+	}
+	if err := j.recover(); err != nil {
+		return nil, errors.Join(fmt.Errorf("journal: open %s: %w", j.dir, err), j.release())
+	}
+	j.start()
+	return j, nil
+}
+
+func (j *Journal) lockDir() error {
+	if err := makeDir(j.fs, j.dir); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	lock, err := j.fs.Lock(filepath.Join(j.dir, lockName))
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, j.dir)
+	}
+	j.lock = lock
+	return nil
+}
+
+// makeDir makes a directory and those above it. Each is on disk before the next is made in it.
+func makeDir(f FS, dir string) error {
+	_, err := f.List(dir)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := makeDir(f, parent); err != nil {
+			return err
+		}
+	}
+	if err := f.Mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return f.SyncDir(parent)
+}
+
+// recover reads the directory and begins a new segment, which supersedes whatever a dead process's last write may still bring
+// to the old ones.
+func (j *Journal) recover() error {
+	state, err := readDir(j.fs, j.dir, j.config.mutation)
+	if err != nil {
+		return err
+	}
+	for _, name := range state.temporary {
+		if err := j.fs.Remove(filepath.Join(j.dir, name)); err != nil {
+			return err
+		}
+	}
+	j.cursors, j.segments = state.cursors, state.segments
+	j.damage, j.torn = state.damage, state.torn
+	j.next, j.number = state.next, state.number
+	j.synced, j.marked = state.next-1, min(state.mark, state.next-1)
+	j.void = len(j.segments) > 0
+	j.quarantine()
+	for _, s := range j.segments {
+		if end := state.ends[s]; end < s.size && !j.config.NoAppend {
+			j.retired = append(j.retired, &tail{segment: s, end: end})
+		}
+	}
+	return j.secure()
+}
+
+// secure brings the groups above every mark to disk once more, as the first group of a new segment. They are whole in the
+// file, but it may be the kernel's memory that says so: after a failed fsync, or a kill between write and fsync. Only then may a
+// reader see them.
+func (j *Journal) secure() error {
+	records, at, err := j.above(j.marked)
+	if err != nil {
+		return err
+	}
+	if len(records) == 0 && j.config.NoAppend {
+		return nil
+	}
+	j.next, j.synced = j.marked+1, j.marked
+	for _, s := range j.segments {
+		s.clip(j.marked)
+	}
+	g := newGroup()
+	for _, r := range records {
+		g.add(r.typ, r.payload, checksum(r.payload))
+	}
+	j.prepareSpare()
+	if err := j.begin(g, at); err != nil {
+		return err
+	}
+	j.marked = j.synced
+	return nil
+}
+
+// start lets the writer and the keeper run.
+func (j *Journal) start() {
+	j.pool.New = func() any { return &waiter{done: make(chan error, 1)} }
+	j.expiry = time.AfterFunc(time.Hour, j.expire)
+	j.expiry.Stop()
+	j.idling = time.AfterFunc(time.Hour, j.mark)
+	j.idling.Stop()
+	j.holding = time.AfterFunc(time.Hour, func() { notify(j.kick) })
+	j.holding.Stop()
+	writer, keeper := make(chan struct{}), make(chan struct{})
+	go func() { defer close(writer); j.write() }()
+	go func() { defer close(keeper); j.keep() }()
+	go func() {
+		<-writer
+		notify(j.kick)
+		<-keeper
+		j.expiry.Stop()
+		j.idling.Stop()
+		j.holding.Stop()
+		_ = j.release() // all of it is synced
+		close(j.ended)
+	}()
+	notify(j.kick)
+}
+
+// release closes what the journal holds open, and the lock last.
+func (j *Journal) release() (err error) {
+	j.mu.Lock()
+	cursors, retired, spare := slices.Collect(maps.Values(j.cursors)), j.retired, j.spare
+	j.retired, j.spare = nil, nil
+	cursors = slices.DeleteFunc(cursors, func(c *cursor) bool { return c.reader != nil })
+	j.mu.Unlock()
+	for _, c := range cursors {
+		c.close()
+	}
+	for _, t := range retired {
+		t.close()
+	}
+	if j.active != nil {
+		err = j.active.file.Close()
+		j.active = nil
+	}
+	if spare != nil {
+		err = errors.Join(err, spare.file.Close(), j.fs.Remove(spare.path))
+	}
+	if !j.keepLock.Load() {
+		err = errors.Join(err, j.lock.Close())
+	}
+	return err
+}

@@ -1,0 +1,65 @@
+package journal
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// extent is a stretch of a segment's file in which the numbers from first to last follow each other, frame behind frame. A
+// reader that knows an extent need not look at the rest of the file.
+type extent = piece
+
+// segment is a segment as the journal knows it. Journal.mu guards what changes.
+type segment struct {
+	path    string
+	header  header
+	seed    uint32
+	extents []extent
+	last    uint64    // the highest number in it; header.first-1 while it is empty
+	size    int64     // of the file
+	next    time.Time // when the next segment was made; zero for the newest
+	keep    bool      // it holds damage that could not be copied: it must not go
+}
+
+const segmentSuffix = ".segment"
+
+func segmentPath(dir string, number uint64) string {
+	return filepath.Join(dir, fmt.Sprintf("%016x%s", number, segmentSuffix))
+}
+
+// segmentNumber returns the number in a segment's file name.
+func segmentNumber(name string) (uint64, bool) {
+	digits, ok := strings.CutSuffix(name, segmentSuffix)
+	if !ok || len(digits) != 16 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 16, 64)
+	return n, err == nil
+}
+
+// publish makes a group that is on disk known to readers.
+func (s *segment) publish(g extent) {
+	if n := len(s.extents); n == 0 || !s.extents[n-1].join(g) {
+		s.extents = append(s.extents, g)
+	}
+	s.last = g.last
+}
+
+// find returns the first extent that holds a number from seq on.
+func (s *segment) find(seq uint64) (extent, bool) {
+	lo, hi := 0, len(s.extents)
+	for lo < hi {
+		if mid := (lo + hi) / 2; s.extents[mid].last < seq {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if lo == len(s.extents) {
+		return extent{}, false
+	}
+	return s.extents[lo], true
+}
