@@ -102,8 +102,8 @@ func (k *Keyring) Reload(ctx context.Context, load KeyLoader) error {
 }
 
 // Watch reloads the keys again and again, until ctx is done: then it returns nil. A load that fails leaves the keyring as it
-// was; its error goes to [otel.Handle]. Each has the interval's time, but at least a second, and then its context ends. The first one comes after the first interval: call [Keyring.Reload] at start-up, where
-// an error can stop it.
+// was; its error goes to [otel.Handle]. Each has the interval's time, but at least a second, and then its context ends. The
+// first one comes after the first interval: call [Keyring.Reload] at start-up, where an error can stop it.
 func (k *Keyring) Watch(ctx context.Context, every time.Duration, load KeyLoader) error {
 	if every <= 0 {
 		return errors.New("propagation: Watch needs an interval above zero")
