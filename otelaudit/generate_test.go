@@ -21,7 +21,13 @@ var pieces = []string{
 	"audit.", "otelaudit.", "metadata.", KeyActorID, KeyHTTPRoute, KeyUserName, KeySanitized, KeyErrorType, Redacted, `"\`, "192.0.2.1", "::1",
 }
 
-var genText = rapid.Custom(func(t *rapid.T) string {
+// shared returns g with its name fixed: rapid fixes it at the first use, which is a data race between parallel tests that share g.
+func shared[V any](g *rapid.Generator[V]) *rapid.Generator[V] {
+	_ = g.String()
+	return g
+}
+
+var genText = shared(rapid.Custom(func(t *rapid.T) string {
 	switch rapid.IntRange(0, 9).Draw(t, "kind") {
 	case 0:
 		return rapid.String().Draw(t, "any")
@@ -35,9 +41,9 @@ var genText = rapid.Custom(func(t *rapid.T) string {
 		return text + strings.Repeat("y", length-len(text))
 	}
 	return strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 4).Draw(t, "pieces"), "")
-})
+}))
 
-var genScalar = rapid.Custom(func(t *rapid.T) attribute.Value {
+var genScalar = shared(rapid.Custom(func(t *rapid.T) attribute.Value {
 	switch rapid.IntRange(0, 9).Draw(t, "type") {
 	case 0:
 		return attribute.Value{}
@@ -59,13 +65,13 @@ var genScalar = rapid.Custom(func(t *rapid.T) attribute.Value {
 		return attribute.StringSliceValue(rapid.SliceOfN(genText, 0, 4).Draw(t, "texts"))
 	}
 	return attribute.StringValue(genText.Draw(t, "text"))
-})
-
-var genFloat = rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{
-	math.NaN(), math.Inf(1), math.Inf(-1), math.Copysign(0, -1), 0, 1, math.MaxFloat64, math.SmallestNonzeroFloat64,
 }))
 
-var genValue = rapid.Custom(func(t *rapid.T) attribute.Value {
+var genFloat = shared(rapid.OneOf(rapid.Float64(), rapid.SampledFrom([]float64{
+	math.NaN(), math.Inf(1), math.Inf(-1), math.Copysign(0, -1), 0, 1, math.MaxFloat64, math.SmallestNonzeroFloat64,
+})))
+
+var genValue = shared(rapid.Custom(func(t *rapid.T) attribute.Value {
 	v := genScalar.Draw(t, "value")
 	for range rapid.IntRange(-6, MaxDepth+2).Draw(t, "depth") { // as if it came in so many lists and maps
 		if rapid.Bool().Draw(t, "list") {
@@ -77,17 +83,17 @@ var genValue = rapid.Custom(func(t *rapid.T) attribute.Value {
 		}
 	}
 	return v
-})
+}))
 
-var genKeyValue = rapid.Custom(func(t *rapid.T) attribute.KeyValue {
+var genKeyValue = shared(rapid.Custom(func(t *rapid.T) attribute.KeyValue {
 	return attribute.KeyValue{Key: attribute.Key(genText.Draw(t, "key")), Value: genValue.Draw(t, "value")}
-})
+}))
 
-var genTarget = rapid.Custom(func(t *rapid.T) Target {
+var genTarget = shared(rapid.Custom(func(t *rapid.T) Target {
 	return Target{Type: genText.Draw(t, "type"), ID: genText.Draw(t, "id"), Name: genText.Draw(t, "name")}
-})
+}))
 
-var genActor = rapid.Custom(func(t *rapid.T) Actor {
+var genActor = shared(rapid.Custom(func(t *rapid.T) Actor {
 	var first *Actor
 	for range 1 + max(0, rapid.IntRange(-8, MaxChain+2).Draw(t, "behind")) {
 		first = &Actor{
@@ -106,17 +112,17 @@ var genActor = rapid.Custom(func(t *rapid.T) Actor {
 		}
 	}
 	return *first
-})
+}))
 
-var genRequest = rapid.Custom(func(t *rapid.T) Request {
+var genRequest = shared(rapid.Custom(func(t *rapid.T) Request {
 	return Request{
 		Method: genText.Draw(t, "method"), Route: genText.Draw(t, "route"), Path: genText.Draw(t, "path"),
 		RPCMethod: genText.Draw(t, "rpc"), ClientAddress: genText.Draw(t, "client"), PeerAddress: genText.Draw(t, "peer"),
 		UserAgent: genText.Draw(t, "agent"), ID: genText.Draw(t, "request id"),
 	}
-})
+}))
 
-var genActivity = rapid.Custom(func(t *rapid.T) Activity {
+var genActivity = shared(rapid.Custom(func(t *rapid.T) Activity {
 	a := Activity{
 		Action:   rapid.OneOf(rapid.Just("a.create"), genText).Filter(func(s string) bool { return s != "" }).Draw(t, "action"),
 		Target:   genTarget.Draw(t, "target"),
@@ -134,7 +140,7 @@ var genActivity = rapid.Custom(func(t *rapid.T) Activity {
 		a.Actor = genActor.Draw(t, "actor")
 	}
 	return a
-})
+}))
 
 // inflate makes a larger than a record can be.
 func inflate(a Activity, filling string) Activity {
@@ -150,7 +156,7 @@ func inflate(a Activity, filling string) Activity {
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-var genContext = rapid.Custom(func(t *rapid.T) context.Context {
+var genContext = shared(rapid.Custom(func(t *rapid.T) context.Context {
 	ctx := context.Background()
 	if rapid.Bool().Draw(t, "has request") {
 		ctx = ContextWithRequest(ctx, genRequest.Draw(t, "request"))
@@ -168,4 +174,4 @@ var genContext = rapid.Custom(func(t *rapid.T) context.Context {
 		}))
 	}
 	return ctx
-})
+}))
