@@ -18,9 +18,9 @@ var (
 	ErrTimeout = errors.New("otelaudit: not confirmed in time")
 	// ErrFull: more records wait than the trail may hold. Shed load, then track the activity of the TrackError again.
 	ErrFull = errors.New("otelaudit: too many records are waiting")
-	// ErrUnavailable: a required sink is stopped by a fault that needs a person (a missing table, a wrong password), and
-	// no journal could keep the record. The wrapped error names the fault.
-	ErrUnavailable = errors.New("otelaudit: a required sink is stopped")
+	// ErrUnavailable: a fault that needs a person. Without a journal, a required sink is stopped (a missing table, a wrong
+	// password); with one, its disk fails. The wrapped error names the fault.
+	ErrUnavailable = errors.New("otelaudit: nothing can take the record")
 	// ErrRejected: a required sink has refused this record for good, for example because its id already names another
 	// activity. Tracking it again gives the same error.
 	ErrRejected = errors.New("otelaudit: a required sink refused the record")

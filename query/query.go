@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -23,6 +25,11 @@ type Reader interface {
 var ErrInvalid = errors.New("query: invalid")
 
 // Filter says which records to read: those that match all of its fields. A zero field matches everything.
+//
+// Metadata is compared as Postgres compares jsonb with @>. Numbers go by their value: 1 is 1.0. A map contains one with some of
+// its entries, a slice one with some of its elements in any order and number; so it goes on inside. What JSON has no form of its
+// own for is an object with one key to it, and matches its like only: bytes, −0.0, the empty slice of a type, a slice of mixed
+// type whose elements happen to have one, a map whose only key begins with "$"; docs/schema.md has them.
 type Filter struct {
 	Actor     otelaudit.Actor     // by Type and ID; other fields must be zero. Type may be left out
 	InChain   bool                // Actor may also be anyone on whose behalf the actor acted
@@ -83,9 +90,12 @@ func (f Filter) Validate() error {
 			return invalid("Filter.Outcomes: %.40q is no outcome", string(o))
 		}
 	}
+	if prefix, ok := actionPrefix(f.Action); ok && (!utf8.ValidString(prefix) || strings.Contains(prefix, "\x00")) {
+		return invalid("Filter.Action %.40q is not UTF-8, or has a NUL byte", f.Action)
+	}
 	for _, kv := range f.Metadata {
-		if kv.Key == "" {
-			return invalid("Filter.Metadata has an empty key")
+		if _, err := want(kv); err != nil {
+			return err
 		}
 	}
 	return nil

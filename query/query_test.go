@@ -25,6 +25,10 @@ func TestFilterNamesWhatNobodyCanAnswer(t *testing.T) {
 		"is not before Filter.To":                      {From: now, To: now},
 		"is no outcome":                                {Outcomes: []otelaudit.Outcome{"ok"}},
 		"Filter.Metadata has an empty key":             {Metadata: []attribute.KeyValue{attribute.Bool("", true)}},
+		`Filter.Metadata: "k" has a NUL byte`:          {Metadata: []attribute.KeyValue{attribute.Map("k", attribute.StringSlice("l", []string{"a", "\x00"}))}},
+		`Filter.Metadata: "k\x00" has a NUL byte`:      {Metadata: []attribute.KeyValue{attribute.Bool("k\x00", true)}},
+		`Filter.Action "\xff.*" is not UTF-8`:          {Action: "\xff.*"},
+		`Filter.Action "a\x00.*" is not UTF-8`:         {Action: "a\x00.*"},
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()

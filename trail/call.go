@@ -8,14 +8,16 @@ import (
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
 )
 
-// call is one Track or TrackAll on its way through the required sinks. It is used again once all of them have answered well.
+// call is one Track or TrackAll on its way to safety. It is used again once that has gone well.
 type call struct {
-	first   otelaudit.Record    // the record of a Track, so that it needs no allocation
-	records []*otelaudit.Record // what is to be stored
-	parcels []parcel            // one for each required sink
-	pending atomic.Int32        // sinks that have not answered
-	failure atomic.Pointer[error]
-	done    chan struct{} // one signal: settled
+	first     otelaudit.Record    // the record of a Track, so that it needs no allocation
+	records   []*otelaudit.Record // what is to be stored
+	parcels   []parcel            // one for each required sink, where there is no journal
+	pending   atomic.Int32        // answers that have not come
+	failure   atomic.Pointer[error]
+	done      chan struct{} // one signal: settled
+	delivered time.Time     // when the last required sink had answered, for who waits for that
+	encoded   encoded       // what goes into the journal, where there is one
 
 	// The timer runs on when a call has ended in time, for the next one: to set it for each would cost more than its use. Its
 	// calls end by taking the deadline away, one way or the other.
@@ -37,8 +39,9 @@ func newCall(required int) *call {
 // errExpired marks a call whose time is over.
 var errExpired = errors.New("expired")
 
-func (c *call) begin() {
-	c.pending.Store(int32(len(c.parcels))) //nolint:gosec // as many as there are sinks
+// begin has c wait for n answers.
+func (c *call) begin(n int) {
+	c.pending.Store(int32(n)) //nolint:gosec // as many as there are sinks, and records of one call
 }
 
 // startOfTime is what deadlines count from: a monotonic clock.
@@ -76,7 +79,7 @@ func (c *call) tick() {
 	}
 }
 
-// settle takes one sink's answer. The first error settles the call; else the last answer does.
+// settle takes one answer. The first error settles the call; else the last answer does.
 func (c *call) settle(err error) {
 	if err != nil {
 		failure := err // so that only a failure allocates

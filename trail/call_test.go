@@ -16,19 +16,19 @@ func TestACallEndsInItsOwnTime(t *testing.T) {
 		c := newCall(1)
 		defer c.timer.Stop()
 		for range 20 { // the timer ticks within some of these
-			c.begin()
+			c.begin(1)
 			time.AfterFunc(70*time.Millisecond, func() { c.settle(nil) })
 			require.NoError(t, c.await(timeout))
 		}
 		began := time.Now()
-		c.begin()
+		c.begin(1)
 		require.ErrorIs(t, c.await(timeout), errExpired)
 		require.Equal(t, timeout, time.Since(began))
 
 		c = newCall(1)
 		defer c.timer.Stop()
 		began = time.Now()
-		c.begin()
+		c.begin(1)
 		require.ErrorIs(t, c.await(0), errExpired, "no time at all")
 		require.Less(t, time.Since(began), timeout)
 	})

@@ -45,6 +45,8 @@ type BatchExporter interface {
 // Batch is records in the order in which they are to be stored.
 type Batch struct {
 	Records []*otelaudit.Record
+	// Divisible allows to store the records in several transactions, in any order: nobody waits for all of them or none.
+	Divisible bool
 }
 
 // BadRecord is a record that an exporter will never take.

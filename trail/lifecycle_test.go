@@ -3,6 +3,7 @@ package trail_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,18 +21,29 @@ func TestOpenNamesWhatIsWrong(t *testing.T) {
 		return trail.Config{NoJournal: true, Service: "billing", Sinks: []trail.Sink{{Name: "double", Exporter: newDouble()}}}
 	}
 	for want, spoil := range map[string]func(*trail.Config){
-		"Config.NoJournal is not set":                  func(c *trail.Config) { c.NoJournal = false },
-		"Config.Dir and Config.NoJournal are both set": func(c *trail.Config) { c.Dir = "var/audit" },
-		"there is no journal yet":                      func(c *trail.Config) { c.Dir, c.NoJournal = "var/audit", false },
-		"Config.Service is empty":                      func(c *trail.Config) { c.Service = "" },
-		"Config.Sinks has no required sink":            func(c *trail.Config) { c.Sinks[0].BestEffort = true },
-		"Config.Sinks[0].Name is empty":                func(c *trail.Config) { c.Sinks[0].Name = "" },
-		"Config.Sinks[0].Exporter":                     func(c *trail.Config) { c.Sinks[0].Exporter = nil },
-		"is there twice":                               func(c *trail.Config) { c.Sinks = append(c.Sinks, c.Sinks[0]) },
-		"Config.TrackTimeout is negative":              func(c *trail.Config) { c.TrackTimeout = -1 },
-		"Config.MaxBatch is negative":                  func(c *trail.Config) { c.MaxBatch = -1 },
-		"Config.MaxWaitingBytes 1":                     func(c *trail.Config) { c.MaxWaitingBytes = 1 },
-		"Policy.Ignore":                                func(c *trail.Config) { c.Policy.Ignore = []string{"*"} },
+		"Config.Dir is empty":                          func(c *trail.Config) { c.NoJournal = false },
+		"Config.NoJournal is set beside Dir":           func(c *trail.Config) { c.Dir = "var/audit" },
+		"Config.NoJournal is set beside Dir or Parent": func(c *trail.Config) { c.ParentDir = "var/audit" },
+		"Config.Dir and Config.ParentDir are both set": func(c *trail.Config) { c.Dir, c.ParentDir, c.NoJournal = "var/a", "var/b", false },
+		"Config.SegmentBytes is negative":              func(c *trail.Config) { c.SegmentBytes = -1 },
+		"Config.Retention is negative":                 func(c *trail.Config) { c.Retention = -1 },
+		"Config.Wait 7 is unknown":                     func(c *trail.Config) { c.Wait = 7 },
+		"Config.MaxWaitingBytes 2147483648":            func(c *trail.Config) { c.MaxWaitingBytes = 2 << 30 },
+		"Config.Sinks[0].Name has 65 bytes": func(c *trail.Config) {
+			c.Dir, c.NoJournal, c.Sinks[0].Name = "var/a", false, strings.Repeat("n", 65)
+		},
+		"Config.Wait is Delivered": func(c *trail.Config) {
+			c.Dir, c.NoJournal, c.Wait, c.Sinks[0].BestEffort = "var/a", false, otelaudit.Delivered, true
+		},
+		"Config.Service is empty":           func(c *trail.Config) { c.Service = "" },
+		"Config.Sinks has no required sink": func(c *trail.Config) { c.Sinks[0].BestEffort = true },
+		"Config.Sinks[0].Name is empty":     func(c *trail.Config) { c.Sinks[0].Name = "" },
+		"Config.Sinks[0].Exporter":          func(c *trail.Config) { c.Sinks[0].Exporter = nil },
+		"is there twice":                    func(c *trail.Config) { c.Sinks = append(c.Sinks, c.Sinks[0]) },
+		"Config.TrackTimeout is negative":   func(c *trail.Config) { c.TrackTimeout = -1 },
+		"Config.MaxBatch is negative":       func(c *trail.Config) { c.MaxBatch = -1 },
+		"Config.MaxWaitingBytes 1":          func(c *trail.Config) { c.MaxWaitingBytes = 1 },
+		"Policy.Ignore":                     func(c *trail.Config) { c.Policy.Ignore = []string{"*"} },
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
@@ -142,6 +154,7 @@ func TestMetricsAreThoseOfTheDraft(t *testing.T) {
 		"otelaudit.activities.ignored":     1,
 		"otelaudit.actors.unknown":         1,
 		"otelaudit.records.ahead_of_clock": 0,
+		"otelaudit.queue.age":              0,
 		"otelaudit.sink.state":             0,
 	}, got)
 }

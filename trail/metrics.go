@@ -2,19 +2,23 @@ package trail
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"github.com/rj-gamer/go-activity-tracker/trail/journal"
 )
 
-// metrics are those of the draft audit signal, and a few of otelaudit's own. What Track counts is read from its counters
-// when somebody collects, so that it costs Track nothing.
+// metrics are those of the draft audit signal, and a few of otelaudit's own. What Status knows is read from there when
+// somebody collects, so that it costs Track nothing.
 type metrics struct {
+	meter        metric.Meter
 	drops        metric.Int64Counter
 	duration     metric.Float64Histogram
-	registration metric.Registration
+	registration metric.Registration // nil until register
 }
 
 const attrSink = "otelaudit.sink.name"
@@ -24,47 +28,120 @@ func newMetrics(t *Trail) (*metrics, error) {
 	if provider == nil {
 		provider = otel.GetMeterProvider()
 	}
-	b := meterBuilder{meter: provider.Meter("github.com/rj-gamer/go-activity-tracker/trail")}
-	m := &metrics{}
-	for _, s := range t.sinks {
-		s.recording = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attribute.String(attrSink, s.name)))}
-	}
-	emitted := b.counter("audit.records.emitted", "Records that every required sink confirmed.", "{record}")
-	exported := b.counter("audit.records.exported", "Records that a sink confirmed.", "{record}")
-	ignored := b.counter("otelaudit.activities.ignored", "Activities that the policy left out.", "{activity}")
-	unknown := b.counter("otelaudit.actors.unknown", "Records whose actor nobody named.", "{record}")
-	ahead := b.counter("otelaudit.records.ahead_of_clock", "Records whose time lay ahead of the clock.", "{record}")
-	depth := b.gauge("audit.queue.depth", "Records that are queued for a sink or under way to it.", "{record}")
-	state := b.gauge("otelaudit.sink.state", "0 running, 1 retrying, 2 stopped.", "1")
-	m.drops = b.drops()
-	m.duration = b.duration()
-	if b.err != nil {
-		return nil, b.err
-	}
+	m := &metrics{meter: provider.Meter("github.com/rj-gamer/go-activity-tracker/trail")}
 	var err error
-	m.registration, err = b.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		status := t.Status()
-		o.ObserveInt64(emitted, int64(status.Emitted))       //nolint:gosec // a count
-		o.ObserveInt64(ignored, int64(status.Ignored))       //nolint:gosec // a count
-		o.ObserveInt64(unknown, int64(status.UnknownActors)) //nolint:gosec // a count
-		o.ObserveInt64(ahead, int64(status.AheadOfClock))    //nolint:gosec // a count
-		for _, s := range status.Sinks {
-			name := metric.WithAttributes(attribute.String(attrSink, s.Name))
-			o.ObserveInt64(exported, int64(s.Exported), name) //nolint:gosec // a count
-			o.ObserveInt64(depth, int64(s.Waiting), name)
-			o.ObserveInt64(state, int64(s.State), name)
-		}
-		return nil
-	}, emitted, exported, ignored, unknown, ahead, depth, state)
+	if m.drops, err = m.meter.Int64Counter("audit.records.dropped",
+		metric.WithDescription("Records that a sink does not get: refused, given up, or too far behind."), metric.WithUnit("{record}")); err != nil {
+		return nil, err
+	}
+	m.duration, err = m.meter.Float64Histogram("audit.export.duration",
+		metric.WithDescription("How long an exporter took for a batch."), metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10))
 	return m, err
 }
 
-func (m *metrics) dropped(s *sink, n int, reason string) {
-	m.drops.Add(context.Background(), int64(n), metric.WithAttributes(attribute.String(attrSink, s.name), attribute.String("reason", reason)))
+// ofTrail are the metrics that a trail has once.
+var ofTrail = []struct {
+	name, unit, description string
+	gauge                   bool
+	value                   func(*Status) uint64
+}{
+	{"audit.records.emitted", "{record}", "Records that are safe, as Track promises it.", false, func(s *Status) uint64 { return s.Emitted }},
+	{"otelaudit.activities.ignored", "{activity}", "Activities that the policy left out.", false, func(s *Status) uint64 { return s.Ignored }},
+	{"otelaudit.actors.unknown", "{record}", "Records whose actor nobody named.", false, func(s *Status) uint64 { return s.UnknownActors }},
+	{"otelaudit.records.ahead_of_clock", "{record}", "Records whose time lay ahead of the clock.", false, func(s *Status) uint64 { return s.AheadOfClock }},
 }
 
-func (m *metrics) exportDuration(s *sink, d time.Duration) {
-	m.duration.Record(context.Background(), d.Seconds(), s.recording...)
+// ofJournal are those of the trail's own journal, where there is one.
+var ofJournal = []struct {
+	name, unit, description string
+	gauge                   bool
+	value                   func(*journal.Status) uint64
+}{
+	{"otelaudit.journal.refused", "{record}", "Records that the journal did not take: their Track returned an error.", false, func(s *journal.Status) uint64 { return s.Refused }},
+	{"otelaudit.journal.lost", "{record}", "Records that were on disk and cannot be read any more.", true, (*journal.Status).Lost},
+	{"otelaudit.journal.size", "By", "What the journal's segments take on disk.", true, func(s *journal.Status) uint64 { return uint64(s.Bytes) }}, //nolint:gosec // a size
+	{"otelaudit.journal.waiting", "By", "What waits for the disk.", true, func(s *journal.Status) uint64 { return uint64(s.Waiting) }},             //nolint:gosec // a size
+}
+
+// ofSink are the metrics that each sink has.
+var ofSink = []struct {
+	name, unit, description string
+	gauge                   bool
+	value                   func(*SinkStatus) uint64
+}{
+	{"audit.records.exported", "{record}", "Records that a sink confirmed.", false, func(s *SinkStatus) uint64 { return s.Exported }},
+	{"audit.queue.depth", "{record}", "Records that a sink has not confirmed yet.", true, func(s *SinkStatus) uint64 { return uint64(s.Waiting) }},   //nolint:gosec // a count
+	{"otelaudit.queue.age", "ms", "How long the oldest of them waits.", true, func(s *SinkStatus) uint64 { return uint64(s.Oldest.Milliseconds()) }}, //nolint:gosec // not negative
+	{"otelaudit.sink.state", "1", "0 running, 1 retrying, 2 stopped.", true, func(s *SinkStatus) uint64 { return uint64(s.State) }},
+}
+
+// register has the metrics that Status knows observed. t is open by then.
+func (m *metrics) register(t *Trail) error {
+	var errs []error
+	var all []metric.Observable
+	instrument := func(name, unit, description string, gauge bool) metric.Int64Observable {
+		var i metric.Int64Observable
+		var err error
+		if gauge {
+			i, err = m.meter.Int64ObservableGauge(name, metric.WithUnit(unit), metric.WithDescription(description))
+		} else {
+			i, err = m.meter.Int64ObservableCounter(name, metric.WithUnit(unit), metric.WithDescription(description))
+		}
+		errs = append(errs, err)
+		all = append(all, i)
+		return i
+	}
+	trails := make([]metric.Int64Observable, len(ofTrail))
+	for i, d := range ofTrail {
+		trails[i] = instrument(d.name, d.unit, d.description, d.gauge)
+	}
+	journals := make([]metric.Int64Observable, len(ofJournal))
+	for i, d := range ofJournal {
+		if !t.config.NoJournal {
+			journals[i] = instrument(d.name, d.unit, d.description, d.gauge)
+		}
+	}
+	sinks := make([]metric.Int64Observable, len(ofSink))
+	for i, d := range ofSink {
+		sinks[i] = instrument(d.name, d.unit, d.description, d.gauge)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	var err error
+	m.registration, err = m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		status := t.Status()
+		for i, d := range ofTrail {
+			o.ObserveInt64(trails[i], int64(d.value(&status))) //nolint:gosec // a count
+		}
+		for i, d := range ofJournal {
+			if status.Journal != nil {
+				o.ObserveInt64(journals[i], int64(d.value(status.Journal))) //nolint:gosec // a count
+			}
+		}
+		for _, s := range status.Sinks {
+			name := metric.WithAttributes(attribute.String(attrSink, s.Name))
+			for i, d := range ofSink {
+				o.ObserveInt64(sinks[i], int64(d.value(&s)), name) //nolint:gosec // a count
+			}
+		}
+		return nil
+	}, all...)
+	return err
+}
+
+// nameOption is the attribute of a sink's name, made once.
+func nameOption(name string) []metric.RecordOption {
+	return []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attribute.String(attrSink, name)))}
+}
+
+func (m *metrics) dropped(o *outlet, n int, reason string) {
+	m.drops.Add(context.Background(), int64(n), metric.WithAttributes(attribute.String(attrSink, o.name), attribute.String("reason", reason)))
+}
+
+func (m *metrics) exportDuration(o *outlet, d time.Duration) {
+	m.duration.Record(context.Background(), d.Seconds(), o.recording...)
 }
 
 func (m *metrics) unregister() error {
@@ -72,43 +149,4 @@ func (m *metrics) unregister() error {
 		return nil
 	}
 	return m.registration.Unregister()
-}
-
-// meterBuilder makes instruments and keeps the first error.
-type meterBuilder struct {
-	meter metric.Meter
-	err   error
-}
-
-func (b *meterBuilder) note(err error) {
-	if b.err == nil {
-		b.err = err
-	}
-}
-
-func (b *meterBuilder) counter(name, description, unit string) metric.Int64ObservableCounter {
-	c, err := b.meter.Int64ObservableCounter(name, metric.WithDescription(description), metric.WithUnit(unit))
-	b.note(err)
-	return c
-}
-
-func (b *meterBuilder) gauge(name, description, unit string) metric.Int64ObservableGauge {
-	g, err := b.meter.Int64ObservableGauge(name, metric.WithDescription(description), metric.WithUnit(unit))
-	b.note(err)
-	return g
-}
-
-func (b *meterBuilder) drops() metric.Int64Counter {
-	c, err := b.meter.Int64Counter("audit.records.dropped",
-		metric.WithDescription("Records that a sink does not get: refused, given up, or too far behind."), metric.WithUnit("{record}"))
-	b.note(err)
-	return c
-}
-
-func (b *meterBuilder) duration() metric.Float64Histogram {
-	h, err := b.meter.Float64Histogram("audit.export.duration",
-		metric.WithDescription("How long an exporter took for a batch."), metric.WithUnit("s"),
-		metric.WithExplicitBucketBoundaries(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10))
-	b.note(err)
-	return h
 }

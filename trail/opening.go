@@ -13,9 +13,8 @@ import (
 // actionOpen is the record with which each trail begins: who records from now on, and what its policy leaves out.
 const actionOpen = "otelaudit.trail.open"
 
-// recordOpening queues the record of the opening at every sink before anything else. It is pinned: since a sink stores
-// parcels in order, and one batch as a whole, no other record is confirmed before it.
-func (t *Trail) recordOpening() error {
+// openingRecord makes the record of the opening in r.
+func (t *Trail) openingRecord(r *otelaudit.Record, more ...attribute.KeyValue) error {
 	policy := t.config.Policy
 	recorder, err := otelaudit.NewRecorder(otelaudit.Policy{Now: policy.Now}) // the policy must not hide itself
 	if err != nil {
@@ -23,58 +22,64 @@ func (t *Trail) recordOpening() error {
 	}
 	service, _ := t.set.Value(otelaudit.KeyServiceName)
 	instance, _ := t.set.Value(otelaudit.KeyServiceID)
-	c := newCall(t.required)
 	if _, err := recorder.Record(context.Background(), &otelaudit.Activity{
 		Action: actionOpen,
 		Actor:  otelaudit.System(service.AsString()),
 		Target: otelaudit.Target{Type: "trail", ID: instance.AsString()},
-		Metadata: []attribute.KeyValue{
+		Metadata: append([]attribute.KeyValue{
 			attribute.Bool("policy.disabled", policy.Disabled),
 			attribute.StringSlice("policy.ignore", policy.Ignore),
 			attribute.Bool("policy.require_actor", policy.RequireActor),
 			attribute.Bool("policy.require_tenant", policy.RequireTenant),
 			attribute.Bool("policy.classify", policy.Classify != nil),
-		},
-	}, &c.first); err != nil {
+		}, more...),
+	}, r); err != nil {
 		return err
 	}
-	c.first.Resource = t.set
-	c.records = append(c.records, &c.first)
-	c.begin()
-	for i := range c.parcels {
-		c.parcels[i].records, c.parcels[i].pinned, c.parcels[i].since = c.records, true, time.Now()
-		t.sinks[i].offer(&c.parcels[i])
-	}
-	t.opening = c
-	t.offerBestEffort(c.records)
+	r.Resource = t.set
 	return nil
 }
 
-// awaitOpening returns once the record with the policy is safe: an activity that the policy ignores may only then be said to
-// be accounted for.
-func (t *Trail) awaitOpening(timeout time.Duration) error {
-	if t.closed.Load() {
+// recordOpening queues the record of the opening at every sink before anything else. It is pinned: since a sink stores
+// parcels in order, and one batch as a whole, no other record is confirmed before it.
+func (d *direct) recordOpening() error {
+	c := newCall(d.required)
+	if err := d.trail.openingRecord(&c.first); err != nil {
+		return err
+	}
+	c.records = append(c.records, &c.first)
+	c.begin(len(c.parcels))
+	for i := range c.parcels {
+		c.parcels[i].records, c.parcels[i].pinned, c.parcels[i].since = c.records, true, time.Now()
+		d.sinks[i].offer(&c.parcels[i])
+	}
+	d.opening = c
+	d.offerBestEffort(c.records)
+	return nil
+}
+
+func (d *direct) awaitOpening(timeout time.Duration) error {
+	if d.trail.closed.Load() {
 		return otelaudit.ErrShutdown
 	}
-	if t.opening.settled() {
-		return t.opening.err()
+	if d.opening.settled() {
+		return d.opening.err()
 	}
-	for _, s := range t.sinks[:t.required] {
-		if err := s.stopped(); err != nil {
-			return err
-		}
+	if err := d.ready(); err != nil {
+		return err
 	}
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
-	case <-t.opening.done:
+	case <-d.opening.done:
 		select {
-		case t.opening.done <- struct{}{}: // for the next who waits
+		case d.opening.done <- struct{}{}: // for the next who waits
 		default:
 		}
-		return t.opening.err()
+		return d.opening.err()
 	case <-timer.C:
-		return fmt.Errorf("%w: the policy that ignores this is not recorded yet, within %v%s", otelaudit.ErrTimeout, t.config.TrackTimeout, t.why())
+		return fmt.Errorf("%w: the policy that ignores this is not recorded yet, within %v%s",
+			otelaudit.ErrTimeout, d.trail.config.TrackTimeout, d.trail.why())
 	}
 }
 

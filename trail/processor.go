@@ -36,14 +36,14 @@ func (p processor) OnEmit(ctx context.Context, lr *sdklog.Record) error {
 		return err
 	}
 	if !keep {
-		return t.awaitOpening(t.config.TrackTimeout)
+		return t.store.awaitOpening(t.config.TrackTimeout)
 	}
 	if n := lr.DroppedAttributes(); n > 0 { // by the limits of the application's LoggerProvider
 		r.Sanitized = append(r.Sanitized, otelaudit.Sanitization{Field: "attributes", Reason: otelaudit.ReasonTooMany, Length: n})
 	}
-	c := newCall(t.required)
+	c := t.store.newCall()
 	c.records = append(c.records, r)
-	if err := t.submit(c, t.config.TrackTimeout); err != nil {
+	if err := t.store.submit(c, t.config.Wait == otelaudit.Delivered, t.config.TrackTimeout); err != nil {
 		return err
 	}
 	t.recorded(ctx, c.records)

@@ -16,24 +16,39 @@ import (
 // record into a LoggerProvider of its own and collects what that makes of it. It belongs to one deliverer.
 type rebuilder struct {
 	exporter sdklog.Exporter
-	logger   log.Logger
+	loggers  map[attribute.Distinct]log.Logger // by the resource of the process that recorded
 	made     collector
 	attrs    []attribute.KeyValue
 }
 
-func newRebuilder(exporter sdklog.Exporter, res *resource.Resource) *rebuilder {
-	r := &rebuilder{exporter: exporter}
+func newRebuilder(exporter sdklog.Exporter) *rebuilder {
+	return &rebuilder{exporter: exporter, loggers: map[attribute.Distinct]log.Logger{}}
+}
+
+// maxResources is how many resources a rebuilder remembers: as many processes as one adopts at a time, and more.
+const maxResources = 64
+
+// logger returns the logger that emits records of a resource. The SDK adds what OTEL_RESOURCE_ATTRIBUTES of this process says and
+// the resource does not: there is no way around that.
+func (r *rebuilder) logger(set attribute.Set) log.Logger {
+	if logger, ok := r.loggers[set.Equivalent()]; ok {
+		return logger
+	}
+	if len(r.loggers) == maxResources {
+		clear(r.loggers)
+	}
 	// Without explicit limits the application's OTEL_LOGRECORD_* variables would cut audit records. Keys are unique already.
 	provider := sdklog.NewLoggerProvider(
-		sdklog.WithResource(res),
+		sdklog.WithResource(resource.NewSchemaless(set.ToSlice()...)),
 		sdklog.WithProcessor(&r.made),
 		sdklog.WithAttributeCountLimit(-1),
 		sdklog.WithAttributeValueLengthLimit(-1),
 		sdklog.WithAttributeValueDepthLimit(-1),
 		sdklog.WithAllowKeyDuplication(),
 	)
-	r.logger = provider.Logger("") // the draft has audit records without a scope
-	return r
+	logger := provider.Logger("") // the draft has audit records without a scope
+	r.loggers[set.Equivalent()] = logger
+	return logger
 }
 
 // ExportBatch implements [BatchExporter]. Any error of the exporter is one to retry.
@@ -71,7 +86,7 @@ func (r *rebuilder) emit(record *otelaudit.Record) {
 		SpanID:     record.SpanID,
 		TraceFlags: record.TraceFlags,
 	}))
-	r.logger.Emit(ctx, lr)
+	r.logger(record.Resource).Emit(ctx, lr)
 }
 
 // collector is the processor that keeps what the provider made.

@@ -10,23 +10,23 @@ import (
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
 )
 
-// ForceFlush returns once every sink, best-effort ones too, has got what was queued when it was called, and its exporter has
-// flushed; or when ctx ends. For what Track has confirmed at required sinks it is not needed.
+// ForceFlush returns once every sink, best-effort ones too, has got what was recorded when it was called, and its exporter has
+// flushed; or when ctx ends. For what Track has confirmed it is not needed.
 func (t *Trail) ForceFlush(ctx context.Context) error {
-	return t.eachSink(func(s *sink) error {
-		if err := s.drain(ctx); err != nil {
-			return fmt.Errorf("otelaudit: sink %q is not drained: %w", s.name, err)
+	return t.eachOutlet(func(i int, o *outlet) error {
+		if err := t.store.flush(ctx, i); err != nil {
+			return fmt.Errorf("otelaudit: sink %q is not drained: %w", o.name, err)
 		}
-		return bounded(ctx, s.flush)
+		return bounded(ctx, o.flush)
 	})
 }
 
-// eachSink calls f for all sinks at once, so that none uses up the others' time.
-func (t *Trail) eachSink(f func(*sink) error) error {
-	errs := make([]error, len(t.sinks))
+// eachOutlet calls f for all outlets at once, so that none uses up the others' time.
+func (t *Trail) eachOutlet(f func(i int, o *outlet) error) error {
+	errs := make([]error, len(t.outlets))
 	var done sync.WaitGroup
-	for i, s := range t.sinks {
-		done.Go(func() { errs[i] = f(s) })
+	for i, o := range t.outlets {
+		done.Go(func() { errs[i] = f(i, o) })
 	}
 	done.Wait()
 	return errors.Join(errs...)
@@ -52,40 +52,38 @@ func bounded(ctx context.Context, f func(context.Context) error) error {
 // grace is how long an exporter has to return once its context has ended.
 const grace = 100 * time.Millisecond
 
-// Shutdown refuses further activities, delivers what is queued until ctx ends, and shuts the exporters down. Its error says
-// what was left; Tracks that waited for that got an error. Called again it does nothing and returns nil.
+// Shutdown refuses further activities, delivers what is recorded until ctx ends, and shuts the exporters down. Its error says
+// what was left: with a journal it is there, and the next Open of it delivers it; without one, Tracks that waited for that got
+// an error. Called again it does nothing and returns nil.
 func (t *Trail) Shutdown(ctx context.Context) error {
-	t.closing.Lock()
-	before := t.closed.Swap(true)
-	t.closing.Unlock()
-	if before {
+	if t.closed.Swap(true) {
 		return nil
 	}
-	for _, s := range t.sinks {
-		s.close()
-	}
+	left, err := t.store.shutdown(ctx)
+	return errors.Join(err, t.eachOutlet(func(i int, o *outlet) error {
+		if err := bounded(ctx, o.shutdown); err != nil {
+			return errors.Join(left[i], fmt.Errorf("otelaudit: sink %q: shutdown: %w", o.name, err))
+		}
+		return left[i]
+	}), t.metrics.unregister())
+}
+
+// endDeliverers waits until the deliverers have ended, or ctx has; then it stops them. One that does not listen is left behind.
+func endDeliverers(ctx context.Context, deliverers *sync.WaitGroup, stop context.CancelFunc) {
 	ended := make(chan struct{})
 	go func() {
-		t.done.Wait()
+		deliverers.Wait()
 		close(ended)
 	}()
 	select {
 	case <-ended:
 	case <-ctx.Done():
 	}
-	t.stop() // ends what the exporters are doing; one that does not listen is left behind
+	stop()
 	select {
 	case <-ended:
 	case <-time.After(grace):
 	}
-	err := t.eachSink(func(s *sink) error {
-		left := s.leave()
-		if err := bounded(ctx, s.shutdown); err != nil {
-			return errors.Join(left, fmt.Errorf("otelaudit: sink %q: shutdown: %w", s.name, err))
-		}
-		return left
-	})
-	return errors.Join(err, t.metrics.unregister())
 }
 
 // Close is Shutdown within CloseTimeout.

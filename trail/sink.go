@@ -4,11 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
-
-	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/metric"
 
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
 )
@@ -16,52 +12,26 @@ import (
 // maxBehind is the most records that a best-effort sink may lag.
 const maxBehind = 65536
 
-// sink is an exporter with its queue. Callers put parcels into the queue; one deliverer takes them out.
+// sink is an outlet with its queue. Callers put parcels into the queue; one deliverer takes them out.
 type sink struct {
-	name       string
-	bestEffort bool
-	exporter   BatchExporter
-	shutdown   func(context.Context) error
-	flush      func(context.Context) error
-	trail      *Trail
-	recording  []metric.RecordOption // its name, for the histogram
-	wake       chan struct{}         // one signal: the queue or the sink's state has changed
+	*outlet               // whose mu guards all below up to failures
+	wake    chan struct{} // one signal: the queue or the sink's state has changed
 
-	mu        sync.Mutex // guards all below
-	queue     queue
-	underWay  []*parcel // what the exporter has now
-	state     SinkState
-	lastErr   error
-	lastErrAt time.Time
-	exported  uint64
-	dropped   uint64
-	closing   bool // deliver what is queued, then end
-	left      bool // the trail is shut down: what comes back is given up
-	epoch     int  // counts flushes: a parcel has that of its queueing
-	flushes   []*flush
-	limit     int // most parcels of a batch, after one that failed; 0: as many as there are
-	failures  int // attempts in a row that failed
+	queue    queue
+	underWay []*parcel // what the exporter has now
+	closing  bool      // deliver what is queued, then end
+	left     bool      // the trail is shut down: what comes back is given up
+	epoch    int       // counts flushes: a parcel has that of its queueing
+	flushes  []*flush
+	limit    int // most parcels of a batch, after one that failed; 0: as many as there are
+	failures int // attempts in a row that failed
 
 	batch   Batch     // the deliverer's own, used again for every batch
 	taken   []*parcel // likewise
 	attempt attempt   // likewise
 }
 
-func newSink(s Sink, t *Trail) *sink {
-	exporter, ok := s.Exporter.(BatchExporter)
-	if !ok {
-		exporter = newRebuilder(s.Exporter, t.resource)
-	}
-	return &sink{
-		name:       s.Name,
-		bestEffort: s.BestEffort,
-		exporter:   exporter,
-		shutdown:   s.Exporter.Shutdown,
-		flush:      s.Exporter.ForceFlush,
-		trail:      t,
-		wake:       make(chan struct{}, 1),
-	}
-}
+func newSink(o *outlet) *sink { return &sink{outlet: o, wake: make(chan struct{}, 1)} }
 
 // offer queues p, or settles it at once where the sink cannot take it.
 func (s *sink) offer(p *parcel) {
@@ -99,21 +69,6 @@ func (s *sink) unable(p *parcel) (reason string, err error) {
 	return "", nil
 }
 
-// unavailable is the error of a required sink that has stopped. Called with mu held.
-func (s *sink) unavailable() error {
-	return fmt.Errorf("%w: sink %q: %w", otelaudit.ErrUnavailable, s.name, s.lastErr)
-}
-
-// stopped returns the error of a sink that has stopped, or nil.
-func (s *sink) stopped() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state == Stopped {
-		return s.unavailable()
-	}
-	return nil
-}
-
 // makeRoom gives up the oldest records of a best-effort sink until p fits. Called with mu held.
 func (s *sink) makeRoom(p *parcel) {
 	for oldest := s.queue.head; oldest != nil; oldest = s.queue.head {
@@ -147,55 +102,6 @@ func (s *sink) signal() {
 	default: // there is one already
 	}
 }
-
-// Why records were dropped: the metric's attribute.
-const (
-	dropBehind      = "behind"      // a best-effort sink lagged too far
-	dropGivenUp     = "given_up"    // a caller waited for TrackTimeout
-	dropRejected    = "rejected"    // the exporter will never take it
-	dropShutdown    = "shutdown"    // left when the trail was shut down
-	dropUnavailable = "unavailable" // a required sink is stopped
-	dropFull        = "full"        // too much was queued
-)
-
-// drop counts records that this sink does not get. Called with mu held.
-func (s *sink) drop(n int, reason string) {
-	s.dropped += uint64(n) //nolint:gosec // a length
-	s.trail.metrics.dropped(s, n, reason)
-}
-
-func (s *sink) lost(n int, reason string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.drop(n, reason)
-}
-
-// trouble returns the error that the sink is trying to get over, or nil.
-func (s *sink) trouble() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.state == Running {
-		return nil
-	}
-	return s.lastErr
-}
-
-// setState notes err and tells OpenTelemetry's error handler when things got better or worse. Called with mu held.
-func (s *sink) setState(state SinkState, err error) {
-	if err != nil {
-		s.lastErr, s.lastErrAt = err, time.Now()
-	}
-	if state == s.state {
-		return
-	}
-	s.state = state
-	if err != nil {
-		report(fmt.Errorf("otelaudit: sink %q is %s: %w", s.name, state, err))
-	}
-}
-
-// report tells OpenTelemetry's error handler, from a goroutine of its own: a handler may itself Track.
-func report(err error) { go otel.Handle(err) }
 
 // settled ends what the sink has to do with p: its caller gets err. Called with mu held.
 func (s *sink) settled(p *parcel, err error) {

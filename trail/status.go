@@ -1,6 +1,10 @@
 package trail
 
-import "time"
+import (
+	"time"
+
+	"github.com/rj-gamer/go-activity-tracker/trail/journal"
+)
 
 // SinkState is how a sink is doing.
 type SinkState uint8
@@ -28,11 +32,13 @@ func (s SinkState) String() string {
 
 // Status is how a trail is doing, for health checks.
 type Status struct {
-	Emitted       uint64 // records that every required sink confirmed, with the trail's own
+	Emitted       uint64 // records that are safe, as Track promises it, with the trail's own
 	Ignored       uint64 // activities that the policy left out
 	UnknownActors uint64 // records whose actor nobody named
 	AheadOfClock  uint64 // records whose time lay ahead of the clock
 	Sinks         []SinkStatus
+	Journal       *journal.Status  // of the trail's own journal; nil without one
+	Adopted       []journal.Status // of other processes' journals that this one delivers
 }
 
 // SinkStatus is how one sink is doing.
@@ -42,8 +48,9 @@ type SinkStatus struct {
 	State       SinkState
 	Exported    uint64        // records that the exporter confirmed, with the trail's own
 	Dropped     uint64        // records that this sink does not get, or may not have got: given up, refused, too far behind
-	Waiting     int           // records that are queued or under way
-	Oldest      time.Duration // how long the oldest of them waits, of a best-effort sink or the trail's opening; else zero
+	DeadLetters uint64        // set aside since the trail was opened: records that the exporter will never take, with a journal; they count as dropped
+	Waiting     int           // records that are queued or under way; with a journal, those that it has not got
+	Oldest      time.Duration // how long the oldest of them waits; without a journal, of a best-effort sink or the trail's opening only
 	LastError   error         // the latest failure, also when it has passed
 	LastErrorAt time.Time
 }
@@ -67,28 +74,15 @@ func (t *Trail) Status() Status {
 		UnknownActors: stats.UnknownActors,
 		AheadOfClock:  stats.AheadOfClock,
 	}
-	if t.opening.settled() && t.opening.err() == nil {
-		status.Emitted++
-	}
-	for _, s := range t.sinks {
-		status.Sinks = append(status.Sinks, s.status())
-	}
+	t.store.status(&status)
 	return status
 }
 
 func (s *sink) status() SinkStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	status := SinkStatus{
-		Name:        s.name,
-		Required:    !s.bestEffort,
-		State:       s.state,
-		Exported:    s.exported,
-		Dropped:     s.dropped,
-		Waiting:     s.waiting(),
-		LastError:   s.lastErr,
-		LastErrorAt: s.lastErrAt,
-	}
+	status := s.outlet.status()
+	status.Waiting = s.waiting()
 	oldest := s.queue.head
 	if len(s.underWay) > 0 {
 		oldest = s.underWay[0]

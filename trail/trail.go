@@ -2,7 +2,6 @@ package trail
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -20,24 +19,42 @@ type Trail struct {
 	recorder *otelaudit.Recorder
 	resource *resource.Resource
 	set      attribute.Set // of resource
-	sinks    []*sink       // the required ones first
-	required int
-	opening  *call // the record of the trail's own opening
+	outlets  []*outlet     // the required ones first
+	required int           // how many of them
+	store    store
 	metrics  *metrics
 	calls    sync.Pool // *call
 
 	emitted atomic.Uint64 // records that Track confirmed
-
-	closing sync.RWMutex // held for reading while a record is handed to the sinks, for writing to set closed
 	closed  atomic.Bool
-	stop    context.CancelFunc
-	done    sync.WaitGroup // the deliverers
 }
 
 var _ otelaudit.Trail = (*Trail)(nil)
 
+// store is where Track puts records so that they cannot be lost: the sinks themselves, or a journal before them.
+type store interface {
+	// newCall makes what submit needs for one call. Calls are used again.
+	newCall() *call
+	// submit returns once the records of c are safe, and with wait once every required sink has them; or with an error, after
+	// which c may still be in use.
+	submit(c *call, wait bool, timeout time.Duration) error
+	// awaitOpening returns once the record with the policy is safe: an activity that the policy ignores may only then be said
+	// to be accounted for.
+	awaitOpening(timeout time.Duration) error
+	// ready returns the error with which submit would fail at once.
+	ready() error
+	// flush returns once sink i, of the trail's outlets, has got all that is there now.
+	flush(ctx context.Context, i int) error
+	// shutdown delivers what is there until ctx ends, and ends the deliverers. The trail takes nothing more by then. It returns
+	// what is left for each of the trail's outlets, and what else went wrong.
+	shutdown(ctx context.Context) (left []error, err error)
+	// status fills in what the store knows.
+	status(s *Status)
+}
+
 // Open starts a trail. It does not wait for any sink to be reachable. Its first record, "otelaudit.trail.open", holds the
-// policy, and reaches each sink before any other.
+// policy, and reaches each sink before any other. With a journal it is on disk (fsync) when Open returns, and what an earlier
+// process left there is being delivered.
 //
 // ctx bounds Open only.
 func Open(ctx context.Context, c Config) (*Trail, error) {
@@ -53,35 +70,47 @@ func Open(ctx context.Context, c Config) (*Trail, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Trail{config: c, recorder: recorder, resource: res, set: *res.Set()}
-	running, stop := context.WithCancel(context.WithValue(context.Background(), exportingKey{}, t))
-	t.stop = stop
-	for _, bestEffort := range []bool{false, true} {
-		for _, s := range c.Sinks {
-			if s.BestEffort == bestEffort {
-				t.sinks = append(t.sinks, newSink(s, t))
-			}
-		}
-		if !bestEffort {
-			t.required = len(t.sinks)
-		}
-	}
-	t.calls.New = func() any { return newCall(t.required) }
+	t := newTrail(c, recorder, res)
 	if t.metrics, err = newMetrics(t); err != nil {
-		stop()
 		return nil, fmt.Errorf("trail: Config.MeterProvider: %w", err)
 	}
-	if err := t.recordOpening(); err != nil {
-		stop()
-		return nil, errors.Join(err, t.metrics.unregister())
+	if c.NoJournal {
+		t.store, err = openDirect(t)
+	} else {
+		t.store, err = openJournaled(t)
 	}
-	for _, s := range t.sinks {
-		t.done.Go(func() { s.deliver(running) })
+	if err == nil {
+		err = t.metrics.register(t)
 	}
+	if err != nil {
+		return nil, err
+	}
+	t.calls.New = func() any { return t.store.newCall() }
 	return t, nil
 }
 
-// Track implements [otelaudit.Trail]: it returns once every required sink has the record. Services call otelaudit.Track.
+func newTrail(c Config, recorder *otelaudit.Recorder, res *resource.Resource) *Trail {
+	t := &Trail{config: c, recorder: recorder, resource: res, set: *res.Set()}
+	for _, bestEffort := range []bool{false, true} {
+		for _, s := range c.Sinks {
+			if s.BestEffort == bestEffort {
+				t.outlets = append(t.outlets, newOutlet(s, t))
+			}
+		}
+		if !bestEffort {
+			t.required = len(t.outlets)
+		}
+	}
+	return t
+}
+
+// running returns the context in which the deliverers run, and what ends it.
+func (t *Trail) running() (context.Context, context.CancelFunc) {
+	return context.WithCancel(context.WithValue(context.Background(), exportingKey{}, t))
+}
+
+// Track implements [otelaudit.Trail]: it returns once the record is on disk (fsync), without a journal once every required
+// sink has it, and with Wait: Delivered after both. Services call otelaudit.Track.
 func (t *Trail) Track(ctx context.Context, a otelaudit.Activity) (otelaudit.Receipt, error) {
 	c := t.calls.Get().(*call)
 	keep, err := t.record(ctx, &a, &c.first)
@@ -92,25 +121,25 @@ func (t *Trail) Track(ctx context.Context, a otelaudit.Activity) (otelaudit.Rece
 	if !keep {
 		receipt := otelaudit.Receipt{ID: c.first.ID, Time: c.first.Time, Ignored: true}
 		t.calls.Put(c)
-		if err := t.awaitOpening(t.config.TrackTimeout); err != nil {
+		if err := t.store.awaitOpening(t.config.TrackTimeout); err != nil {
 			return receipt, trackError(&a, err)
 		}
 		return receipt, nil
 	}
 	c.records = append(c.records[:0], &c.first)
-	if err := t.submit(c, t.config.TrackTimeout); err != nil {
+	if err := t.store.submit(c, t.waits(&a), t.config.TrackTimeout); err != nil {
 		// c may still be in the hands of a sink: it is not used again.
 		fix(&a, &c.first)
 		return otelaudit.Receipt{}, trackError(&a, err)
 	}
 	t.recorded(ctx, c.records)
-	receipt := otelaudit.Receipt{ID: c.first.ID, Time: c.first.Time, Delivered: t.recorder.Now()}
+	receipt := otelaudit.Receipt{ID: c.first.ID, Time: c.first.Time, Delivered: c.delivered}
 	t.calls.Put(c)
 	return receipt, nil
 }
 
-// TrackAll implements [otelaudit.Trail]: the records of one call go to each sink in one batch. If any activity is invalid,
-// none is recorded.
+// TrackAll implements [otelaudit.Trail]: the records of one call are one commit of the journal, and without one a part of one
+// batch for each sink. If any activity is invalid, none is recorded.
 func (t *Trail) TrackAll(ctx context.Context, as []otelaudit.Activity) ([]otelaudit.Receipt, error) {
 	fail := func(err error) ([]otelaudit.Receipt, error) {
 		return nil, &otelaudit.TrackError{Activities: append([]otelaudit.Activity(nil), as...), Err: err}
@@ -119,7 +148,8 @@ func (t *Trail) TrackAll(ctx context.Context, as []otelaudit.Activity) ([]otelau
 		return fail(fmt.Errorf("%w: %d activities in one TrackAll: at most otelaudit.MaxBatch (%d)", otelaudit.ErrInvalid, len(as), otelaudit.MaxBatch))
 	}
 	started := time.Now()
-	c := newCall(t.required)
+	c := t.store.newCall()
+	wait := false
 	receipts := make([]otelaudit.Receipt, len(as))
 	fixed := make([]otelaudit.Activity, 0, len(as))
 	for i := range as {
@@ -130,40 +160,38 @@ func (t *Trail) TrackAll(ctx context.Context, as []otelaudit.Activity) ([]otelau
 		}
 		receipts[i] = otelaudit.Receipt{ID: r.ID, Time: r.Time, Ignored: !keep}
 		if keep {
+			wait = wait || t.waits(&as[i])
 			c.records = append(c.records, r)
 			fixed = append(fixed, r.Fixed(as[i]))
 		}
 	}
 	if len(c.records) < len(as) {
-		if err := t.awaitOpening(t.config.TrackTimeout); err != nil {
+		if err := t.store.awaitOpening(t.config.TrackTimeout); err != nil {
 			return fail(err)
 		}
 	}
 	if len(c.records) == 0 {
 		return receipts, nil
 	}
-	if err := t.submit(c, max(0, t.config.TrackTimeout-time.Since(started))); err != nil {
+	if err := t.store.submit(c, wait, max(0, t.config.TrackTimeout-time.Since(started))); err != nil {
 		return nil, &otelaudit.TrackError{Activities: fixed, Err: err}
 	}
 	c.timer.Stop()
 	t.recorded(ctx, c.records)
-	now := t.recorder.Now()
 	for i := range receipts {
 		if !receipts[i].Ignored {
-			receipts[i].Delivered = now
+			receipts[i].Delivered = c.delivered
 		}
 	}
 	return receipts, nil
 }
 
-// Check returns the error with which Track would fail at once: a is invalid, a required sink is stopped, the trail is shut
-// down. otelaudit.Do asks it before it runs anything.
+// Check returns the error with which Track would fail at once: a is invalid, the trail is shut down, or without a journal a
+// required sink is stopped. otelaudit.Do asks it before it runs anything.
 func (t *Trail) Check(ctx context.Context, a otelaudit.Activity) error {
 	err := t.refuse(ctx)
-	for _, s := range t.sinks[:t.required] {
-		if err == nil {
-			err = s.stopped()
-		}
+	if err == nil {
+		err = t.store.ready()
 	}
 	if err == nil {
 		err = t.recorder.Check(ctx, &a)
@@ -226,74 +254,24 @@ func (t *Trail) record(ctx context.Context, a *otelaudit.Activity, r *otelaudit.
 	return keep, nil
 }
 
-// submit hands the records of c to every required sink and waits until all have them, one has failed, or timeout is over.
-// After an error, c may still be in use.
-func (t *Trail) submit(c *call, timeout time.Duration) error {
-	c.begin()
-	if err := t.hand(c); err != nil {
-		return err
-	}
-	err := c.await(timeout)
-	if err == errExpired { //nolint:errorlint // nobody wraps it
-		err = fmt.Errorf("%w: no answer within %v%s", otelaudit.ErrTimeout, t.config.TrackTimeout, t.why())
-	}
-	if err != nil {
-		c.timer.Stop()
-		for i := range c.parcels {
-			t.sinks[i].giveUp(&c.parcels[i])
-		}
-	}
-	return err
-}
-
-func (t *Trail) hand(c *call) error {
-	t.closing.RLock()
-	defer t.closing.RUnlock()
-	if t.closed.Load() {
-		return otelaudit.ErrShutdown
-	}
-	for i := range c.parcels {
-		c.parcels[i].records = c.records
-		t.sinks[i].offer(&c.parcels[i])
-	}
-	return nil
-}
-
-// recorded does what follows once the records are safe: best-effort sinks, counters, the event on the span.
+// recorded does what follows once the records are safe: counters, and the event on the span.
 func (t *Trail) recorded(ctx context.Context, records []*otelaudit.Record) {
 	t.emitted.Add(uint64(len(records)))
 	if !t.config.NoSpanEvent {
 		addSpanEvents(ctx, records)
 	}
-	t.offerBestEffort(records)
 }
 
-func (t *Trail) offerBestEffort(records []*otelaudit.Record) {
-	sinks := t.sinks[t.required:]
-	if len(sinks) == 0 {
-		return
-	}
-	// The caller's records are used again; these must outlive it.
-	kept := make([]*otelaudit.Record, len(records))
-	for i, r := range records {
-		kept[i] = r.Clone()
-	}
-	t.closing.RLock()
-	defer t.closing.RUnlock()
-	for _, s := range sinks {
-		if t.closed.Load() {
-			s.lost(len(kept), "shutdown")
-			continue
-		}
-		s.offer(&parcel{records: kept})
-	}
+// waits reports whether Track of a returns only when every required sink has it.
+func (t *Trail) waits(a *otelaudit.Activity) bool {
+	return a.Wait == otelaudit.Delivered || t.config.Wait == otelaudit.Delivered
 }
 
 // why says what is known of the required sinks that are in trouble, for an error's text.
 func (t *Trail) why() string {
-	for _, s := range t.sinks[:t.required] {
-		if err := s.trouble(); err != nil {
-			return fmt.Sprintf("; sink %q: %v", s.name, err)
+	for _, o := range t.outlets[:t.required] {
+		if err := o.trouble(); err != nil {
+			return fmt.Sprintf("; sink %q: %v", o.name, err)
 		}
 	}
 	return ""

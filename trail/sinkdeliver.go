@@ -26,14 +26,17 @@ func (s *sink) deliver(running context.Context) {
 	defer context.AfterFunc(running, s.signal)()
 	pause := firstPause
 	for {
-		taken, rest := s.take()
+		taken, idle := s.take()
 		if !taken {
-			if !s.sleep(running, rest) {
+			if !s.sleep(running, idle) {
 				return
 			}
 			continue
 		}
-		err := s.export(running)
+		err := s.export(running, &s.attempt, &s.batch)
+		if len(s.taken) == 1 && !s.taken[0].pinned {
+			err = blame(err, &s.batch)
+		}
 		if running.Err() != nil {
 			s.giveBack(err)
 			return
@@ -45,19 +48,19 @@ func (s *sink) deliver(running context.Context) {
 		if s.halve() {
 			continue
 		}
-		s.pause(running, pause/2+rand.N(pause/2)) //nolint:gosec // jitter is no secret
+		rest(running, pause)
 		pause = min(2*pause, maxPause)
 	}
 }
 
 // take moves the next batch from the queue to the exporter's hands. It reports false where there is nothing to do but wait,
 // and for how long.
-func (s *sink) take() (taken bool, rest time.Duration) {
+func (s *sink) take() (taken bool, idle time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == Stopped {
-		if d := s.trail.config.ProbeInterval - time.Since(s.lastErrAt); d > 0 {
-			return false, s.rest(max(d, time.Millisecond))
+		if d := s.untilProbe(); d > 0 {
+			return false, s.restFor(max(d, time.Millisecond))
 		}
 	}
 	s.taken, s.batch.Records = s.taken[:0], s.batch.Records[:0]
@@ -72,21 +75,21 @@ func (s *sink) take() (taken bool, rest time.Duration) {
 			s.batch.Records = append(s.batch.Records, p.records...)
 		}
 		if len(s.taken) == 0 {
-			return false, s.rest(untilSignal)
+			return false, s.restFor(untilSignal)
 		}
 	}
 	s.underWay = s.taken
 	return true, 0
 }
 
-// What take says instead of how long to rest.
+// What take says instead of how long to sleep.
 const (
 	untilSignal time.Duration = 0
 	over        time.Duration = -1 // nothing will come any more
 )
 
-// rest returns d, or over for a closing sink that has nothing left which it could deliver. Called with mu held.
-func (s *sink) rest(d time.Duration) time.Duration {
+// restFor returns d, or over for a closing sink that has nothing left which it could deliver. Called with mu held.
+func (s *sink) restFor(d time.Duration) time.Duration {
 	if s.closing && (s.queue.head == nil || s.state == Stopped) {
 		return over
 	}
@@ -106,35 +109,14 @@ func (s *sink) sleep(running context.Context, d time.Duration) bool {
 	return running.Err() == nil
 }
 
-// pause waits for d after a failure. Signals do not shorten it: new records have no better chance.
-func (s *sink) pause(running context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
+// rest waits for d, less a random part, after a failure. Signals do not shorten it: new records have no better chance.
+func rest(running context.Context, d time.Duration) {
+	timer := time.NewTimer(d/2 + rand.N(d/2)) //nolint:gosec // jitter is no secret
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-running.Done():
 	}
-}
-
-// export calls the exporter. One that panics has failed, and the process goes on.
-func (s *sink) export(running context.Context) (err error) {
-	started := time.Now()
-	defer func() {
-		if p := recover(); p != nil {
-			err = s.panicked(p)
-		}
-		s.trail.metrics.exportDuration(s, time.Since(started))
-	}()
-	return s.exporter.ExportBatch(s.attempt.context(running, started, s.trail.config.ExportTimeout), &s.batch)
-}
-
-// panicked is the error of an exporter that panicked. Over a single record there is no other to blame.
-func (s *sink) panicked(value any) error {
-	err := fmt.Errorf("the exporter panicked: %v", value)
-	if len(s.batch.Records) == 1 && !s.taken[0].pinned {
-		return &BadRecordsError{Records: []BadRecord{{ID: s.batch.Records[0].ID, Reason: err}}}
-	}
-	return err
 }
 
 // halve makes batches smaller when they keep failing, and reports whether that is worth trying at once: a single record may
@@ -294,30 +276,5 @@ func (s *sink) giveBack(err error) {
 	s.requeue()
 	if s.left {
 		s.abandon()
-	}
-}
-
-// attempt makes the contexts for export attempts. Making one for each would cost more than a small batch, so one serves
-// until a third of its time is gone.
-type attempt struct {
-	ctx    context.Context //nolint:containedctx // of the deliverer that owns the attempt
-	cancel context.CancelFunc
-}
-
-// context returns a context that ends between timeout and half as much more after now.
-func (a *attempt) context(running context.Context, now time.Time, timeout time.Duration) context.Context {
-	if a.ctx != nil {
-		if deadline, _ := a.ctx.Deadline(); a.ctx.Err() == nil && deadline.Sub(now) >= timeout {
-			return a.ctx
-		}
-		a.cancel()
-	}
-	a.ctx, a.cancel = context.WithDeadline(running, now.Add(timeout+timeout/2))
-	return a.ctx
-}
-
-func (a *attempt) end() {
-	if a.cancel != nil {
-		a.cancel()
 	}
 }

@@ -1,0 +1,271 @@
+package trail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/rj-gamer/go-activity-tracker/integrity"
+	"github.com/rj-gamer/go-activity-tracker/otelaudit"
+	"github.com/rj-gamer/go-activity-tracker/trail/journal"
+)
+
+// journaled is the store of a trail with a journal: a record is safe once it is on disk (fsync), and is delivered from there.
+type journaled struct {
+	trail      *Trail
+	journal    *journal.Journal
+	letters    *deadLetters
+	deliverers []*deliverer // of the own journal, one for each of the trail's outlets
+	expected   expected
+	adoption   *adoption // nil without Config.ParentDir
+
+	drain context.CancelFunc // has the deliverers end once they have all that is there
+	stop  context.CancelFunc // ends them
+	done  sync.WaitGroup     // the deliverers
+}
+
+var _ store = (*journaled)(nil)
+
+func openJournaled(t *Trail) (_ *journaled, err error) {
+	s := &journaled{trail: t}
+	config := t.config.journal()
+	if t.config.ParentDir != "" {
+		s.journal, err = journal.OpenIn(t.config.ParentDir, config)
+	} else {
+		s.journal, err = journal.Open(config)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("trail: %w%s", err, advice(err))
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.journal.Close())
+		}
+	}()
+	s.letters = newDeadLetters(s.journal.Dir(), t.config.FS)
+	running, stop := t.running()
+	draining, drain := context.WithCancel(running)
+	s.stop, s.drain = stop, drain
+	for _, o := range t.outlets { // before the first record of this process, so that each sink gets it
+		d, err := newDeliverer(s, o, s.journal, draining)
+		if err != nil {
+			stop()
+			return nil, fmt.Errorf("trail: sink %q: %w", o.name, err)
+		}
+		s.deliverers = append(s.deliverers, d)
+	}
+	if err := s.recordOpening(); err != nil {
+		stop()
+		return nil, err
+	}
+	for _, d := range s.deliverers {
+		s.done.Go(func() { d.run(running) })
+	}
+	if t.config.ParentDir != "" {
+		s.adoption = s.adopt()
+	}
+	return s, nil
+}
+
+// advice says what to do about a journal that cannot be opened.
+func advice(err error) string {
+	if errors.Is(err, journal.ErrLocked) {
+		return ": each process needs a journal of its own: give each its own Config.Dir, or all of them one Config.ParentDir"
+	}
+	return ""
+}
+
+// recordOpening appends the record of the opening, with what became of the records of earlier processes.
+func (s *journaled) recordOpening() error {
+	status := s.journal.Status()
+	var damaged []string
+	for _, d := range status.Damage {
+		report(fmt.Errorf("otelaudit: journal %s: segment %d is damaged: %d records are lost (%d to %d), %d bytes set aside in %q",
+			status.Dir, d.Segment, d.Lost(), d.From, d.To, d.Bytes, d.Quarantine))
+		if d.Lost() > 0 {
+			damaged = append(damaged, fmt.Sprintf("%d-%d", d.From, d.To))
+		}
+	}
+	c := s.newCall()
+	if err := s.trail.openingRecord(&c.first,
+		attribute.Int64("journal.first", int64(status.First)), //nolint:gosec // a count
+		attribute.Int64("journal.last", int64(status.Last)),   //nolint:gosec // a count
+		attribute.StringSlice("journal.lost", damaged),
+	); err != nil {
+		return err
+	}
+	c.records = append(c.records, &c.first)
+	if err := s.submit(c, false, 0); err != nil {
+		return fmt.Errorf("trail: the journal %s does not take records: %w", status.Dir, err)
+	}
+	s.trail.emitted.Add(1)
+	return nil
+}
+
+func (*journaled) newCall() *call { return newCall(0) }
+
+// submit appends the records of c to the journal as one commit.
+func (s *journaled) submit(c *call, wait bool, timeout time.Duration) error {
+	c.delivered = time.Time{}
+	if wait {
+		return s.submitAndWait(c, timeout)
+	}
+	_, err := s.append(c)
+	return err
+}
+
+func (s *journaled) append(c *call) (first uint64, err error) {
+	first, err = s.journal.Append(context.Background(), c.encoded.encode(c.records)...) // it has a timeout of its own
+	if err != nil {
+		return 0, s.refusal(err)
+	}
+	return first, nil
+}
+
+// submitAndWait is submit, and returns once every required sink has the records.
+func (s *journaled) submitAndWait(c *call, timeout time.Duration) error {
+	if s.trail.required == 0 {
+		return fmt.Errorf("%w: Wait is Delivered, and the trail has no required sink to wait for", otelaudit.ErrInvalid)
+	}
+	started := time.Now()
+	c.begin(s.trail.required * len(c.records))
+	e := s.expected.add(c)
+	defer s.expected.remove(e)
+	first, err := s.append(c)
+	if err != nil {
+		return err
+	}
+	s.expected.number(e, first)
+	if err := s.stopped(); err != nil {
+		return err
+	}
+	err = c.await(max(0, timeout-time.Since(started)))
+	if err == errExpired { //nolint:errorlint // nobody wraps it
+		return fmt.Errorf("%w within %v%s", otelaudit.ErrNotDelivered, s.trail.config.TrackTimeout, s.trail.why())
+	}
+	if err == nil {
+		c.delivered = s.trail.recorder.Now()
+	}
+	return err
+}
+
+// stopped returns why a record will not be delivered soon, or nil.
+func (s *journaled) stopped() error {
+	for _, o := range s.trail.outlets[:s.trail.required] {
+		if err := o.stopped(); err != nil {
+			return fmt.Errorf("%w: %w", otelaudit.ErrNotDelivered, err)
+		}
+	}
+	return nil
+}
+
+// refusal is the error of Track for one of the journal.
+func (s *journaled) refusal(err error) error {
+	switch {
+	case errors.Is(err, journal.ErrFull):
+		return fmt.Errorf("%w: more than %d bytes wait for the disk", otelaudit.ErrFull, s.trail.config.MaxWaitingBytes)
+	case errors.Is(err, journal.ErrTimeout):
+		return fmt.Errorf("%w within %v: %w", otelaudit.ErrTimeout, s.trail.config.TrackTimeout, err)
+	case errors.Is(err, journal.ErrClosed):
+		return otelaudit.ErrShutdown
+	case errors.Is(err, journal.ErrTooLarge):
+		return fmt.Errorf("%w: the activities of one TrackAll are larger than Config.MaxWaitingBytes (%d): split them",
+			otelaudit.ErrInvalid, s.trail.config.MaxWaitingBytes)
+	default:
+		return fmt.Errorf("%w: %w", otelaudit.ErrUnavailable, err)
+	}
+}
+
+// awaitOpening has nothing to wait for: the record with the policy was on disk when the trail opened.
+func (s *journaled) awaitOpening(time.Duration) error {
+	if s.trail.closed.Load() {
+		return otelaudit.ErrShutdown
+	}
+	return nil
+}
+
+func (*journaled) ready() error { return nil }
+
+func (s *journaled) flush(ctx context.Context, i int) error {
+	return s.deliverers[i].await(ctx, s.journal.Status().Last)
+}
+
+func (s *journaled) shutdown(ctx context.Context) ([]error, error) {
+	var errs []error
+	if s.adoption != nil {
+		errs = append(errs, s.adoption.end(ctx))
+	}
+	s.drain()
+	endDeliverers(ctx, &s.done, s.stop)
+	left := make([]error, len(s.deliverers))
+	for i, d := range s.deliverers {
+		left[i] = d.left()
+	}
+	errs = append(errs, closeJournal(ctx, s.journal), s.letters.close(ctx))
+	return left, errors.Join(errs...)
+}
+
+// closeJournal closes j by the end of ctx, but gives it a second in any case: what it has to do is an fsync or two.
+func closeJournal(ctx context.Context, j *journal.Journal) error {
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) > time.Second {
+		late = ctx
+	}
+	return bounded(late, func(context.Context) error { return j.Close() })
+}
+
+func (s *journaled) status(status *Status) {
+	own := s.journal.Status()
+	status.Journal = &own
+	for _, d := range s.deliverers {
+		status.Sinks = append(status.Sinks, d.status(&own))
+	}
+	if s.adoption != nil {
+		status.Adopted = s.adoption.status()
+	}
+}
+
+// reader returns what status says of the reader of that name.
+func reader(status *journal.Status, name string) (journal.ReaderStatus, bool) {
+	i, ok := slices.BinarySearchFunc(status.Readers, name, func(r journal.ReaderStatus, name string) int {
+		return strings.Compare(r.Name, name)
+	})
+	if !ok {
+		return journal.ReaderStatus{}, false
+	}
+	return status.Readers[i], true
+}
+
+// encoded is memory for the canonical bytes of a call's records.
+type encoded struct {
+	buf   []byte
+	ends  []int
+	parts [][]byte
+}
+
+// maxKept is the most bytes that a call keeps for the next one.
+const maxKept = 64 << 10
+
+func (e *encoded) encode(records []*otelaudit.Record) [][]byte {
+	if cap(e.buf) > maxKept {
+		e.buf = nil
+	}
+	e.buf, e.ends, e.parts = e.buf[:0], e.ends[:0], e.parts[:0]
+	for _, r := range records {
+		e.buf = integrity.AppendCanonical(e.buf, r)
+		e.ends = append(e.ends, len(e.buf))
+	}
+	from := 0
+	for _, end := range e.ends {
+		e.parts = append(e.parts, e.buf[from:end])
+		from = end
+	}
+	return e.parts
+}
