@@ -89,8 +89,9 @@ func (a *adoption) deliver(j *journal.Journal) error {
 	return errors.Join(append(errs, err)...)
 }
 
-// end stops the search and the deliveries, and closes what is open: the next process adopts it.
+// end stops the search and the deliveries, and closes what is open: another process adopts it.
 func (a *adoption) end(ctx context.Context) error {
+	a.stop()
 	endDeliverers(ctx, &a.done, a.stop)
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -100,7 +100,7 @@ func (d *deliverer) next() ([]journal.Record, error) {
 		case err == nil:
 			return records, nil
 		case d.draining.Err() != nil || errors.Is(err, journal.ErrClosed):
-			return nil, nil
+			return nil, nil //nolint:nilerr // that is the end, and no fault
 		case errors.Is(err, context.DeadlineExceeded):
 			d.commits.now(d.outlet)
 		default:

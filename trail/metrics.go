@@ -60,8 +60,8 @@ var ofJournal = []struct {
 }{
 	{"otelaudit.journal.refused", "{record}", "Records that the journal did not take: their Track returned an error.", false, func(s *journal.Status) uint64 { return s.Refused }},
 	{"otelaudit.journal.lost", "{record}", "Records that were on disk and cannot be read any more.", true, (*journal.Status).Lost},
-	{"otelaudit.journal.size", "By", "What the journal's segments take on disk.", true, func(s *journal.Status) uint64 { return uint64(s.Bytes) }}, //nolint:gosec // a size
-	{"otelaudit.journal.waiting", "By", "What waits for the disk.", true, func(s *journal.Status) uint64 { return uint64(s.Waiting) }},             //nolint:gosec // a size
+	{"otelaudit.journal.size", "By", "What the journal's segments take on disk.", true, func(s *journal.Status) uint64 { return uint64(s.Bytes) }},
+	{"otelaudit.journal.waiting", "By", "What waits for the disk.", true, func(s *journal.Status) uint64 { return uint64(s.Waiting) }},
 }
 
 // ofSink are the metrics that each sink has.
@@ -71,8 +71,8 @@ var ofSink = []struct {
 	value                   func(*SinkStatus) uint64
 }{
 	{"audit.records.exported", "{record}", "Records that a sink confirmed.", false, func(s *SinkStatus) uint64 { return s.Exported }},
-	{"audit.queue.depth", "{record}", "Records that a sink has not confirmed yet.", true, func(s *SinkStatus) uint64 { return uint64(s.Waiting) }},   //nolint:gosec // a count
-	{"otelaudit.queue.age", "ms", "How long the oldest of them waits.", true, func(s *SinkStatus) uint64 { return uint64(s.Oldest.Milliseconds()) }}, //nolint:gosec // not negative
+	{"audit.queue.depth", "{record}", "Records that a sink has not confirmed yet.", true, func(s *SinkStatus) uint64 { return uint64(s.Waiting) }},
+	{"otelaudit.queue.age", "ms", "How long the oldest of them waits.", true, func(s *SinkStatus) uint64 { return uint64(s.Oldest.Milliseconds()) }},
 	{"otelaudit.sink.state", "1", "0 running, 1 retrying, 2 stopped.", true, func(s *SinkStatus) uint64 { return uint64(s.State) }},
 }
 

@@ -1,0 +1,208 @@
+package trail_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/rj-gamer/go-activity-tracker/otelaudit"
+	"github.com/rj-gamer/go-activity-tracker/trail"
+	"github.com/rj-gamer/go-activity-tracker/trail/journal"
+)
+
+// disk is the operating system's file system with faults that a test sets.
+type disk struct {
+	journal.FS
+	fault atomic.Pointer[func(op, path string) error] // asked before each write and sync of a file
+}
+
+func newDisk() *disk { return &disk{FS: journal.OS()} }
+
+func (d *disk) failWith(f func(op, path string) error) { d.fault.Store(&f) }
+
+func (d *disk) ask(op, path string) error {
+	if f := d.fault.Load(); f != nil {
+		return (*f)(op, path)
+	}
+	return nil
+}
+
+func (d *disk) OpenFile(path string, flag int) (journal.File, error) {
+	if flag&os.O_CREATE != 0 {
+		if err := d.ask("create", path); err != nil {
+			return nil, err
+		}
+	}
+	f, err := d.FS.OpenFile(path, flag)
+	if err != nil {
+		return nil, err
+	}
+	return &file{f, d, path}, nil
+}
+
+func (d *disk) Same(path string, f journal.File) (bool, error) {
+	if ours, ok := f.(*file); ok {
+		f = ours.File
+	}
+	return d.FS.Same(path, f)
+}
+
+type file struct {
+	journal.File
+	disk *disk
+	path string
+}
+
+func (f *file) WriteAt(p []byte, off int64) (int, error) {
+	if err := f.disk.ask("write", f.path); err != nil {
+		return 0, err
+	}
+	return f.File.WriteAt(p, off)
+}
+
+func (f *file) Sync() error {
+	if err := f.disk.ask("sync", f.path); err != nil {
+		return err
+	}
+	return f.File.Sync()
+}
+
+func (f *file) Allocate(size int64) error {
+	if err := f.disk.ask("write", f.path); err != nil {
+		return err
+	}
+	return f.File.Allocate(size)
+}
+
+func (d *disk) under(c *trail.Config) { c.FS = d }
+
+func TestADiskThatHangsHoldsNoTrack(t *testing.T) {
+	t.Parallel()
+	d, disk := newDouble(), newDisk()
+	tr := openQuiet(t, d, inDir(t.TempDir()), disk.under, func(c *trail.Config) {
+		c.TrackTimeout, c.MaxWaitingBytes = time.Second, otelaudit.MaxRecordBytes
+	})
+	release := make(chan struct{})
+	disk.failWith(func(op, path string) error {
+		if op == "sync" && !strings.Contains(path, ".cursor") {
+			<-release
+		}
+		return nil
+	})
+	began := time.Now()
+	_, err := tr.Track(t.Context(), activity("one.create"))
+	require.ErrorIs(t, err, otelaudit.ErrTimeout)
+	require.True(t, otelaudit.IsRetryable(err))
+	require.Less(t, time.Since(began), patience)
+
+	large := activity("large.create")
+	for i := range 16 {
+		large.Metadata = append(large.Metadata, attribute.String(fmt.Sprint(i), strings.Repeat("x", otelaudit.MaxValueBytes-100)))
+	}
+	waiting := track(tr, large)
+	require.Eventually(t, func() bool { return tr.Status().Journal.Waiting > otelaudit.MaxValueBytes }, patience, time.Millisecond)
+	_, err = tr.Track(t.Context(), large)
+	require.ErrorIs(t, err, otelaudit.ErrFull, "what waits is bounded")
+	close(release)
+	_ = await(t, waiting) // confirmed or not, as fast as it went
+	require.NoError(t, tr.ForceFlush(t.Context()))
+	mustTrack(t, tr, "two.create")
+}
+
+// What a full disk refuses is an error for who tracked it; afterwards there is a record that says how many there were.
+func TestAFullDiskLeavesAGapThatIsRecorded(t *testing.T) {
+	t.Parallel()
+	d, disk := newDouble(), newDisk()
+	tr := openQuiet(t, d, inDir(t.TempDir()), disk.under, func(c *trail.Config) { c.TrackTimeout = time.Second })
+	full := func(op, path string) error {
+		if op != "sync" && !strings.Contains(path, ".cursor") {
+			return syscall.ENOSPC
+		}
+		return nil
+	}
+	disk.failWith(full)
+	for range 3 {
+		_, err := tr.Track(t.Context(), activity("refused.create"))
+		require.Error(t, err)
+		require.True(t, otelaudit.IsRetryable(err), "%v", err)
+		require.ErrorIs(t, err, syscall.ENOSPC)
+	}
+	disk.failWith(func(string, string) error { return nil })
+	require.Eventually(t, func() bool {
+		_, err := tr.Track(t.Context(), activity("taken.create"))
+		return err == nil
+	}, patience, time.Millisecond)
+	require.NoError(t, tr.ForceFlush(t.Context()))
+	var gap *otelaudit.Record
+	for _, r := range d.stored() {
+		if r.Action == "otelaudit.journal.gap" {
+			gap = r
+		}
+		require.NotEqual(t, "refused.create", r.Action)
+	}
+	require.NotNil(t, gap)
+	require.Equal(t, "refused", string(gap.Metadata[1].Key))
+	require.GreaterOrEqual(t, gap.Metadata[1].Value.AsInt64(), int64(3))
+	require.NoError(t, tr.Close())
+}
+
+func TestAJournalThatIsRemovedIsAnErrorAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir() + "/audit"
+	tr := openQuiet(t, newDouble(), inDir(dir), func(c *trail.Config) { c.TrackTimeout = time.Second })
+	require.NoError(t, os.RemoveAll(dir))
+	_, err := tr.Track(t.Context(), activity("one.create"))
+	require.Error(t, err)
+}
+
+// A dead letter is on disk before the cursor moves: while it cannot be written, the record stays with the sink.
+func TestNothingIsPassedOverWithoutItsDeadLetter(t *testing.T) {
+	t.Parallel()
+	d, disk := newDouble(), newDisk()
+	dir := t.TempDir()
+	disk.failWith(func(op, path string) error {
+		if strings.Contains(path, "dead-letters") {
+			return syscall.EIO
+		}
+		return nil
+	})
+	d.answerWith(func(_ context.Context, b *trail.Batch) error {
+		return &trail.BadRecordsError{Records: []trail.BadRecord{{ID: b.Records[0].ID, Reason: errors.New("conflict")}}}
+	})
+	tr := open(t, d, inDir(dir), disk.under)
+	for range 3 {
+		d.next(t)
+	}
+	require.Equal(t, 1, tr.Status().Sinks[0].Waiting)
+	require.Equal(t, trail.Retrying, tr.Status().Sinks[0].State)
+	disk.failWith(func(string, string) error { return nil })
+	require.NoError(t, tr.ForceFlush(t.Context()))
+	require.Len(t, letters(t, dir), 1)
+}
+
+func TestRecordsLeaveWithTheResourceOfWhoRecordedThem(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	tr := open(t, newDouble(), inDir(dir), func(c *trail.Config) { c.Sinks, c.Service = nil, "first" })
+	mustTrack(t, tr, "one.create")
+	require.NoError(t, tr.Close())
+	p := newPlain()
+	tr = open(t, newDouble(), inDir(dir), func(c *trail.Config) { c.Sinks[0].Exporter, c.Service = p, "second" })
+	mustTrack(t, tr, "two.create")
+	require.NoError(t, tr.ForceFlush(t.Context()))
+	var got []string
+	for _, r := range p.stored() {
+		name, _ := r.Resource().Set().Value(otelaudit.KeyServiceName)
+		got = append(got, name.AsString()+" "+r.EventName())
+	}
+	require.Equal(t, []string{"first one.create", "second two.create"}, got)
+}
