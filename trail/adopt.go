@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -58,15 +59,17 @@ func (a *adoption) search() {
 }
 
 // deliver takes what is in j to the sinks that its owner had, as far as the trail has them, and removes it when they have all.
-// What has to stay stays open, so that it is not adopted anew each time.
+// Of an owner without required sinks the trail's own get it. What has to stay stays open, so that it is not adopted anew each
+// time.
 func (a *adoption) deliver(j *journal.Journal) error {
 	over, cancel := context.WithCancel(a.running)
 	cancel() // nothing will be added to it
 	var deliveries sync.WaitGroup
 	var errs []error
 	status := j.Status()
+	unclaimed := !slices.ContainsFunc(status.Readers, func(r journal.ReaderStatus) bool { return r.Required })
 	for _, o := range a.store.trail.outlets {
-		if _, ok := reader(&status, o.name); !ok {
+		if _, known := reader(&status, o.name); !known && (o.bestEffort || !unclaimed) {
 			continue
 		}
 		d, err := newDeliverer(a.store, o, j, over)
@@ -85,6 +88,10 @@ func (a *adoption) deliver(j *journal.Journal) error {
 		a.mu.Lock()
 		delete(a.journals, j)
 		a.mu.Unlock()
+	} else if errors.Is(err, journal.ErrPinned) {
+		status := j.Status()
+		err = fmt.Errorf("%w: its sinks are: %s; those that are not configured here have to be delivered with \"otelaudit journal deliver\", or forgotten",
+			err, readerNames(&status))
 	}
 	return errors.Join(append(errs, err)...)
 }

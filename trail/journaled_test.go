@@ -404,3 +404,20 @@ func TestAJournalOfAProcessThatIsGoneIsAdopted(t *testing.T) {
 	require.NoDirExists(t, dir)
 	require.NoError(t, heir.Close())
 }
+
+// Of an owner that had no sinks, whoever adopts its journal has to deliver it: nobody else would.
+func TestAJournalWithoutSinksIsAdopted(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	under := func(c *trail.Config) {
+		inDir("")(c)
+		c.Dir, c.ParentDir, c.AdoptInterval = "", parent, 5*time.Millisecond
+	}
+	gone := open(t, newDouble(), under, func(c *trail.Config) { c.Sinks = nil })
+	mustTrack(t, gone, "one.create")
+	require.NoError(t, gone.Close())
+	d := newDouble()
+	heir := open(t, d, under)
+	require.Eventually(t, func() bool { return len(d.actions()) == 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return len(heir.Status().Adopted) == 0 }, patience, time.Millisecond)
+}

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -34,8 +36,9 @@ import (
 	"github.com/rj-gamer/go-activity-tracker/trail"
 )
 
-// The outlets. A new one, as the journal will be, is a name here and a line in [stack.out].
+// The outlets. A new one is a name here and a line in [stack.out].
 const (
+	journal    outlet = "the journal's files"
 	table      outlet = "the tables in Postgres"
 	lines      outlet = "stdout, JSON Lines"
 	console    outlet = "stdout, console"
@@ -52,7 +55,7 @@ const (
 
 // record are the outlets that show all of a record, activity those that show what was done: a console leaves out the rest.
 var (
-	record   = []outlet{table, lines, otlp}
+	record   = []outlet{journal, table, lines, otlp}
 	activity = slices.Concat(record, []outlet{console})
 )
 
@@ -65,6 +68,7 @@ type stack struct {
 	metrics  *sdkmetric.ManualReader
 	texts    map[outlet]*text // what is written as it comes
 	database string
+	dir      string // the journal's
 }
 
 func newStack(t *testing.T, s *secrets) *stack {
@@ -74,6 +78,7 @@ func newStack(t *testing.T, s *secrets) *stack {
 		metrics:  sdkmetric.NewManualReader(),
 		texts:    map[outlet]*text{},
 		database: localpg.Database(t),
+		dir:      t.TempDir(),
 	}
 	for _, name := range []outlet{lines, console, otlp, toAudience, toOthers, errorTexts, otelErrors, serverLog, answers} {
 		k.texts[name] = new(text)
@@ -88,8 +93,8 @@ func newStack(t *testing.T, s *secrets) *stack {
 	down, err := postgres.Open(t.Context(), "host=/nonexistent dbname=x user=x password="+s.of("DSN's password"))
 	require.NoError(t, err)
 	k.trail, err = trail.Open(t.Context(), trail.Config{
-		NoJournal: true,
-		Service:   "canary",
+		Dir:     k.dir,
+		Service: "canary",
 		Sinks: []trail.Sink{
 			{Name: "postgres", Exporter: pg},
 			{Name: "lines", Exporter: stdout.New(k.texts[lines])},
@@ -129,6 +134,7 @@ func (k *stack) close(t *testing.T) {
 func (k *stack) out(t *testing.T) map[outlet]string {
 	t.Helper()
 	out := map[outlet]string{
+		journal: files(t, k.dir),
 		table:   dump(t, k.database),
 		spans:   asJSON(t, k.spans.GetSpans()),
 		metrics: k.collect(t),
@@ -139,6 +145,21 @@ func (k *stack) out(t *testing.T) map[outlet]string {
 	require.NoError(t, k.tracers.Shutdown(t.Context()))
 	require.NoError(t, k.meters.Shutdown(t.Context()))
 	return out
+}
+
+// files returns the names and the contents of all files in dir.
+func files(t *testing.T, dir string) string {
+	t.Helper()
+	var all strings.Builder
+	require.NoError(t, fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := fs.ReadFile(os.DirFS(dir), path)
+		fmt.Fprintf(&all, "%s\n%s\n", path, bytes.TrimRight(content, "\x00"))
+		return err
+	}))
+	return all.String()
 }
 
 func (k *stack) collect(t *testing.T) string {
