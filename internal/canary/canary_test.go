@@ -79,7 +79,7 @@ func places(s *secrets) {
 	// What holds the service together.
 	s.nowhere("HMAC secret", "secret of a JWK", "DSN's password", "password of a DSN that cannot be read")
 	s.only("sink's name", journal, metrics, otelErrors, errorTexts) // it names a cursor
-	s.only("exporter's error", otelErrors, errorTexts) // its operator's to read
+	s.only("exporter's error", otelErrors, errorTexts)              // its operator's to read
 }
 
 func TestNoSecretComesOut(t *testing.T) {
