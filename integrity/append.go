@@ -107,7 +107,7 @@ func appendCount(dst []byte, n int) []byte {
 	if n < 0x80 {
 		return append(dst, byte(n)) //nolint:gosec // see above
 	}
-	return binary.AppendUvarint(dst, uint64(n)) //nolint:gosec // a length is not negative
+	return binary.AppendUvarint(dst, uint64(n))
 }
 
 func appendString(dst []byte, s string) []byte {

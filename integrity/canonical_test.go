@@ -91,7 +91,7 @@ func TestEveryFieldCounts(t *testing.T) {
 		switch v.Interface().(type) {
 		case time.Time, attribute.Value, attribute.Set:
 		default:
-			switch v.Kind() { //nolint:exhaustive // the others are fields
+			switch v.Kind() {
 			case reflect.Struct:
 				for i := range v.NumField() {
 					visit(path+"."+v.Type().Field(i).Name, v.Field(i))
@@ -126,7 +126,8 @@ func TestValuesAreToldApart(t *testing.T) {
 	t.Parallel()
 	seen := map[string]attribute.Value{}
 	for _, v := range []attribute.Value{
-		{}, attribute.BoolValue(false), attribute.Int64Value(0), attribute.Float64Value(0), attribute.StringValue(""), attribute.ByteSliceValue(nil),
+		{},
+		attribute.BoolValue(false), attribute.Int64Value(0), attribute.Float64Value(0), attribute.StringValue(""), attribute.ByteSliceValue(nil),
 		attribute.BoolSliceValue(nil), attribute.Int64SliceValue(nil), attribute.Float64SliceValue(nil), attribute.StringSliceValue(nil),
 		attribute.SliceValue(), attribute.MapValue(), attribute.SliceValue(attribute.Value{}), attribute.SliceValue(attribute.StringValue("")),
 		attribute.StringSliceValue([]string{""}), attribute.BoolSliceValue([]bool{false}), attribute.SliceValue(attribute.BoolValue(false)),

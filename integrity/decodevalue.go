@@ -1,12 +1,15 @@
 package integrity
 
 import (
+	"slices"
+
 	"go.opentelemetry.io/otel/attribute"
 )
 
 // attributesInto appends the attributes that follow to kvs: their keys ascend.
 func (d *Decoder) attributesInto(kvs *[]attribute.KeyValue, in *reader, depth int) {
 	n, last := in.count(2), ""
+	*kvs = slices.Grow(*kvs, n)
 	for i := range n {
 		at := in.at
 		key := in.string()
@@ -72,8 +75,9 @@ func list[T any](in *reader, size int, item func(*reader) T) []T {
 
 // slice puts its values on top of d.values, where those of the slices around it lie, and takes them away again.
 func (d *Decoder) slice(in *reader, depth int) attribute.Value {
-	base := len(d.values)
-	for range in.count(1) {
+	base, n := len(d.values), in.count(1)
+	d.values = slices.Grow(d.values, n)
+	for range n {
 		v := d.value(in, depth)
 		if in.err != nil {
 			break

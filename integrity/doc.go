@@ -12,14 +12,12 @@
 //
 // # What comes back
 //
-// Every field of [otelaudit.Record], attribute values with their types, floats to the bit. Nil and empty slices are the same, as
-// they are to Record itself: of no entries, Roles comes back nil, Related, Changes, Metadata and Sanitized as short as [otelaudit.Record.Reset]
-// leaves them (nil in a new record), and Resource as the zero [attribute.Set].
+// Every field of [otelaudit.Record] does, attribute values with their types, floats to the bit. Nil and empty slices have one
+// form, as they are the same to Record itself: a list of no entries comes back nil where the record is new, or as short as
+// [otelaudit.Record.Reset] leaves it; an empty resource as the zero [attribute.Set].
 //
-// Records are written as they are. Those that a [otelaudit.Recorder] or [otelaudit.ParseRecord] made keep the rules that the form has: times
-// in whole microseconds, metadata and changes sorted and unique, also within maps, known types of actors and outcomes.
-// What breaks them otherwise, Decode refuses. Strings are bytes here: records hold valid UTF-8, which is
-// neither checked nor altered.
-//
-// The package does no I/O and keeps nothing.
+// Records are written as they are. Those of a [otelaudit.Recorder] and of [otelaudit.ParseRecord] keep the rules that the form
+// has: metadata, changes and maps are sorted and have each key once, the types of actors and outcomes are known, nesting and
+// chains are short. A record made otherwise that breaks one is written so that Decode refuses it. Its times are cut to
+// microseconds and come back in UTC. Strings are bytes: records hold valid UTF-8, which is neither checked nor altered here.
 package integrity

@@ -34,12 +34,12 @@ func TestTheDocumentsDump(t *testing.T) {
 }
 
 // example has something of everything that has a form of its own.
-func example(t *testing.T) *otelaudit.Record {
-	t.Helper()
+func example(tb testing.TB) *otelaudit.Record {
+	tb.Helper()
 	actor := otelaudit.Service("orders").For(otelaudit.User("ana"))
 	actor.Roles, actor.Trust = []string{"approver"}, otelaudit.TrustVerified
-	ctx := otelaudit.ContextWithRequest(t.Context(), otelaudit.Request{Method: "POST", Route: "/invoices/{id}", ClientAddress: "203.0.113.7"})
-	r := recorded(t, trace.ContextWithSpanContext(ctx, spanContext), otelaudit.Activity{
+	ctx := otelaudit.ContextWithRequest(tb.Context(), otelaudit.Request{Method: "POST", Route: "/invoices/{id}", ClientAddress: "203.0.113.7"})
+	r := recorded(tb, trace.ContextWithSpanContext(ctx, spanContext), otelaudit.Activity{
 		ID: otelaudit.DeriveID("integrity", "example"), Time: noon, Action: "invoice.approve", Actor: actor,
 		Target:  otelaudit.Target{Type: "invoice", ID: "42"},
 		Related: []otelaudit.Target{{Type: "order", ID: "7"}},

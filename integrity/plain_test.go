@@ -21,7 +21,7 @@ func plain(v any) any {
 		return plainValue(v)
 	}
 	rv := reflect.ValueOf(v)
-	switch rv.Kind() { //nolint:exhaustive // what else records are made of
+	switch rv.Kind() {
 	case reflect.Struct:
 		m := map[string]any{}
 		for i := range rv.NumField() {

@@ -20,7 +20,7 @@ func (r *reader) fail(at int, format string, args ...any) {
 	r.at = len(r.text)
 }
 
-// take returns the next n bytes, or as many zeros less where the data end before: an error.
+// take returns the next n bytes, or none where the data end before, which is an error.
 func (r *reader) take(n int) string {
 	if n > len(r.text)-r.at {
 		r.short(n)

@@ -24,7 +24,7 @@ var spanContext = trace.NewSpanContext(trace.SpanContextConfig{
 })
 
 // recorded is the record of a in ctx.
-func recorded(tb testing.TB, ctx context.Context, a otelaudit.Activity) *otelaudit.Record { //nolint:revive // tb comes first, as in testing
+func recorded(tb testing.TB, ctx context.Context, a otelaudit.Activity) *otelaudit.Record {
 	tb.Helper()
 	rc, err := otelaudit.NewRecorder(otelaudit.Policy{Now: func() time.Time { return noon.Add(time.Millisecond) }})
 	require.NoError(tb, err)

@@ -46,7 +46,11 @@ func vectors(tb testing.TB) []vector {
 	tb.Helper()
 	nobody := recorded(tb, tb.Context(), otelaudit.Activity{ID: otelaudit.DeriveID("integrity", "nobody"), Time: noon, Action: "cache.purge"})
 	vs := []vector{
-		{Name: "zero", record: &otelaudit.Record{}}, {Name: "nobody", record: nobody}, {Name: "typical", record: typical(tb)}, {Name: "full", record: full()},
+		{Name: "zero", record: &otelaudit.Record{}},
+		{Name: "nobody", record: nobody},
+		{Name: "typical", record: typical(tb)},
+		{Name: "example", record: example(tb)},
+		{Name: "full", record: full()},
 	}
 	for i := range vs {
 		v, r := &vs[i], vs[i].record

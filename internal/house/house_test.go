@@ -35,6 +35,7 @@ var budgets = []struct {
 	{"otelaudit/audittest", []string{otelSDK, pgx}},
 	{"propagation", []string{otelSDK, pgx}},
 	{"query", []string{otelSDK, pgx}},
+	{"integrity", []string{otelSDK, pgx}},
 	{"trail", []string{pgx}},
 	{"trail/journal", []string{"go.opentelemetry.io", pgx}},
 	{"exporter/stdout", []string{pgx}},
