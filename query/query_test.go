@@ -15,6 +15,10 @@ import (
 func TestFilterNamesWhatNobodyCanAnswer(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
+	deep := attribute.IntValue(1)
+	for range 20_000 {
+		deep = attribute.SliceValue(deep)
+	}
 	for want, f := range map[string]query.Filter{
 		"Filter.Actor is matched by Type and ID only":  {Actor: otelaudit.Actor{ID: "u-1", Name: "Ann"}},
 		"Filter.Actor has a type and no id":            {Actor: otelaudit.Actor{Type: otelaudit.ActorUser}},
@@ -25,6 +29,7 @@ func TestFilterNamesWhatNobodyCanAnswer(t *testing.T) {
 		"is not before Filter.To":                      {From: now, To: now},
 		"is no outcome":                                {Outcomes: []otelaudit.Outcome{"ok"}},
 		"Filter.Metadata has an empty key":             {Metadata: []attribute.KeyValue{attribute.Bool("", true)}},
+		"exceeded max depth":                           {Metadata: []attribute.KeyValue{{Key: "k", Value: deep}}},
 		`Filter.Metadata: "k" has a NUL byte`:          {Metadata: []attribute.KeyValue{attribute.Map("k", attribute.StringSlice("l", []string{"a", "\x00"}))}},
 		`Filter.Metadata: "k\x00" has a NUL byte`:      {Metadata: []attribute.KeyValue{attribute.Bool("k\x00", true)}},
 		`Filter.Action "\xff.*" is not UTF-8`:          {Action: "\xff.*"},

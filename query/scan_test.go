@@ -70,7 +70,7 @@ func TestScanPages(t *testing.T) {
 	})
 }
 
-// However many match, no more than a page of them is kept.
+// However many match, little more than a page of them is kept.
 func TestScanKeepsOnePage(t *testing.T) {
 	t.Parallel()
 	const limit, n = 7, 10_000

@@ -34,14 +34,10 @@ type outlet struct {
 }
 
 func newOutlet(s Sink, t *Trail) *outlet {
-	exporter, ok := s.Exporter.(BatchExporter)
-	if !ok {
-		exporter = newRebuilder(s.Exporter)
-	}
 	return &outlet{
 		name:       s.Name,
 		bestEffort: s.BestEffort,
-		exporter:   exporter,
+		exporter:   NewBatchExporter(s.Exporter),
 		shutdown:   s.Exporter.Shutdown,
 		flush:      s.Exporter.ForceFlush,
 		trail:      t,

@@ -21,8 +21,13 @@ type rebuilder struct {
 	attrs    []attribute.KeyValue
 }
 
-func newRebuilder(exporter sdklog.Exporter) *rebuilder {
-	return &rebuilder{exporter: exporter, loggers: map[attribute.Distinct]log.Logger{}}
+// NewBatchExporter returns e as a [BatchExporter]: itself where it is one; else it gets each batch rebuilt as OpenTelemetry log
+// records, each with the resource of the process that recorded it. For one goroutine at a time.
+func NewBatchExporter(e sdklog.Exporter) BatchExporter {
+	if b, ok := e.(BatchExporter); ok {
+		return b
+	}
+	return &rebuilder{exporter: e, loggers: map[attribute.Distinct]log.Logger{}}
 }
 
 // maxResources is how many resources a rebuilder remembers: as many processes as one adopts at a time, and more.

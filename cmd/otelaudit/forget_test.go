@@ -1,0 +1,31 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rj-gamer/go-activity-tracker/trail/journal"
+)
+
+func TestForget(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "audit")
+	j := openJournal(t, dir)
+	add(t, j, 1, 8)
+	commit(t, j, "postgres", journal.Required, 8)
+	commit(t, j, "otlp", journal.Required, 1)
+	commit(t, j, "stdout", journal.BestEffort, 8)
+	require.NoError(t, j.Close())
+
+	require.Equal(t, "otelaudit: DIR has no sink oltp; it has: otlp, postgres, stdout\n", fail(t, dir, "journal forget DIR oltp"))
+	require.Equal(t, `forgot otlp, a required sink that never gets 2..8
+deleted 1..4: no other sink needs them
+`, succeed(t, dir, "journal forget DIR otlp"))
+	require.Equal(t, "forgot stdout, a best-effort sink that had everything\n", succeed(t, dir, "journal forget DIR stdout"))
+	require.Equal(t, `forgot postgres, a required sink that had everything
+no required sink is left: from now on the journal keeps everything
+`, succeed(t, dir, "journal forget DIR postgres"))
+	require.Equal(t, "otelaudit: DIR has no sink postgres; it has: none\n", fail(t, dir, "journal forget DIR postgres"))
+}
