@@ -3,6 +3,7 @@ package trail
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,8 +35,9 @@ type DeadLetter struct {
 // Record reads the record.
 func (d DeadLetter) Record() (*otelaudit.Record, error) { return integrity.ParseCanonical(d.Data) }
 
-// DeadLetters yields what was set aside of the journal in dir, in the order in which it was. It may be called beside a process
-// that has the journal open. A letter's Data is valid until the next one.
+// DeadLetters yields what was set aside of the journal in dir, in the order in which it was. A crash between that and the
+// cursor has it set aside once more: it is yielded once. It may be called beside a process that has the journal open. A letter's
+// Data is valid until the next one.
 func DeadLetters(dir string) iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
 		view, err := journal.Look(nil, filepath.Join(dir, deadLettersName))
@@ -46,6 +48,7 @@ func DeadLetters(dir string) iter.Seq2[DeadLetter, error] {
 			yield(DeadLetter{}, err)
 			return
 		}
+		seen := map[letterKey]bool{}
 		for record, err := range view.Records(0) {
 			if err == nil && record.Gap != nil {
 				continue // what could not be set aside was not passed over
@@ -54,11 +57,25 @@ func DeadLetters(dir string) iter.Seq2[DeadLetter, error] {
 			if err == nil {
 				letter, err = parseLetter(record.Data)
 			}
+			if err == nil {
+				key := letterKey{letter.Sink, letter.Dir, letter.Seq, sha256.Sum256(letter.Data)}
+				if seen[key] {
+					continue
+				}
+				seen[key] = true
+			}
 			if !yield(letter, err) {
 				return
 			}
 		}
 	}
+}
+
+// letterKey tells dead letters apart. A journal that was made anew begins with 1 again, so a number is not enough.
+type letterKey struct {
+	sink, dir string
+	seq       uint64
+	data      [sha256.Size]byte
 }
 
 // Skip sets the next n undelivered records of a sink aside as dead letters, and moves its cursor behind them: the way past what

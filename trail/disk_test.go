@@ -206,3 +206,36 @@ func TestRecordsLeaveWithTheResourceOfWhoRecordedThem(t *testing.T) {
 	}
 	require.Equal(t, []string{"first one.create", "second two.create"}, got)
 }
+
+// A crash between a dead letter's fsync and the cursor's has the record set aside again. It is one dead letter.
+func TestADeadLetterThatIsWrittenTwiceIsOne(t *testing.T) {
+	t.Parallel()
+	d, disk := newDouble(), newDisk()
+	dir := t.TempDir()
+	for range 2 {
+		disk.failWith(func(string, string) error { return nil })
+		failing := make(chan struct{})
+		d.answerWith(func(_ context.Context, b *trail.Batch) error {
+			<-failing
+			return &trail.BadRecordsError{Records: []trail.BadRecord{{ID: b.Records[0].ID, Reason: errors.New("conflict")}}}
+		})
+		tr, err := trail.Open(t.Context(), trail.Config{
+			Dir: dir, Service: "billing", FS: disk, MaxBatch: 1, Sinks: []trail.Sink{{Name: "double", Exporter: d}},
+		})
+		require.NoError(t, err)
+		disk.failWith(func(_, path string) error {
+			if strings.Contains(path, ".cursor") {
+				return syscall.EIO // as if it had crashed before
+			}
+			return nil
+		})
+		close(failing)
+		require.NoError(t, tr.ForceFlush(t.Context()))
+		_ = tr.Close()
+	}
+	found := letters(t, dir)
+	require.Len(t, found, 2, "the opening of each trail")
+	view, err := journal.Look(nil, dir+"/dead-letters")
+	require.NoError(t, err)
+	require.Equal(t, uint64(3), view.Status().Last, "the first one was written twice")
+}

@@ -44,7 +44,9 @@ func (j *Journal) Append(ctx context.Context, records ...[]byte) (first uint64, 
 	if errors.Is(err, ErrTimeout) {
 		return 0, err // the group still has the waiter
 	}
-	first = w.first
+	if err == nil {
+		first = w.first
+	}
 	j.pool.Put(w)
 	return first, err
 }

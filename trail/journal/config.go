@@ -27,7 +27,8 @@ type Config struct {
 	// Retention keeps segments for so long after their last record was written, also when every required reader has them.
 	// Defaults to 0: not longer than that.
 	Retention time.Duration
-	// NoAppend opens the journal for what is in it: Append returns ErrClosed, and no space is reserved. Defaults to false.
+	// NoAppend opens the journal for what is in it: Append returns ErrClosed, no space is reserved, and a directory that is
+	// missing is an error. Defaults to false.
 	NoAppend bool
 	// FS is the file system. Defaults to OS().
 	FS FS

@@ -104,6 +104,25 @@ func TestCrashDuringRecovery(t *testing.T) {
 	}
 }
 
+// The process is killed at any moment, and what it wrote is in the kernel's memory only; the next process begins, and goes on,
+// with that, until the power fails.
+func TestKillAndThenCrash(t *testing.T) {
+	t.Parallel()
+	step := 5
+	if long() {
+		step = 1
+	}
+	w := workload{config: small(nil), calls: 4, reader: true}
+	for at := 1; ; at += step {
+		reached, err := lives(w, at, newSimFS)
+		require.NoError(t, err)
+		if !reached {
+			require.Greater(t, at, 100, "the workload is too short to show anything")
+			return
+		}
+	}
+}
+
 // With a precaution taken out, the proof above fails: else it would prove nothing.
 func TestTheCrashesShowEachPrecaution(t *testing.T) {
 	t.Parallel()
@@ -115,6 +134,7 @@ func TestTheCrashesShowEachPrecaution(t *testing.T) {
 			return s
 		}
 	}
+	proofs := []func(workload, int, func() *simFS) (bool, error){life, lives}
 	for name, m := range map[string]struct {
 		mutation mutation
 		disk     func() *simFS
@@ -124,8 +144,12 @@ func TestTheCrashesShowEachPrecaution(t *testing.T) {
 		"no fsync of the directory": {disk: disk(func(s *simFS) {
 			s.forgetSyncDir = func(path string) bool { return path == "/var/audit" }
 		})},
-		"no CRC of the commit": {mutation: trustCommits, disk: newSimFS},
-		"no supersede mark":    {mutation: ignoreSupersede, disk: disk(func(s *simFS) { s.fault = pairs(5) })},
+		"no fsync of the directory's name": {disk: disk(func(s *simFS) {
+			s.forgetSyncDir = func(path string) bool { return path == "/var" }
+		})},
+		"Open trusts the kernel's memory": {mutation: trustMemory, disk: newSimFS},
+		"no CRC of the commit":            {mutation: trustCommits, disk: newSimFS},
+		"no supersede mark":               {mutation: ignoreSupersede, disk: disk(func(s *simFS) { s.fault = pairs(5) })},
 		"a reader ahead of the fsync": {mutation: publishUnsynced, disk: disk(func(s *simFS) {
 			s.fault = func(op, path string) error {
 				for range 50 { // let the reader read
@@ -142,7 +166,7 @@ func TestTheCrashesShowEachPrecaution(t *testing.T) {
 			w := workload{config: small(nil), calls: 12, reader: true}
 			w.config.mutation = m.mutation
 			for at := range 2000 {
-				if _, err := life(w, 1+at*7%401, m.disk); err != nil {
+				if _, err := proofs[at%2](w, 1+at*7%401, m.disk); err != nil {
 					t.Logf("found: %v", err)
 					return
 				}

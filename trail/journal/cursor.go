@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 )
 
@@ -105,14 +107,34 @@ func cursorName(file string) (string, bool) {
 	return b.String(), true
 }
 
-// cursor is a reader's place on disk. Journal.mu guards position and the flags; the file belongs to whoever has the reader.
+// cursor is a reader's place on disk. Journal.mu guards position and the flags.
 type cursor struct {
 	position         // as it is on disk
 	path     string  //
 	reader   *Reader // nil while no reader of that name is open
 	damaged  bool    // no slot was intact: it was put back to the oldest record
-	oneSlot  bool    // one slot was not: a write that a crash cut off, or damage
-	file     File    // nil until it is written, and after a failure: the next write makes a new file
+
+	writing sync.Mutex // guards the file; held in system calls, and never waited for with Journal.mu held
+	file    File       // nil until it is written, and after a failure: the next write makes a new file
+}
+
+// move brings a cursor to a new position, as change makes it. It returns after that is on disk; after an error the old one
+// counts.
+func (j *Journal) move(c *cursor, change func(p *position)) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	j.mu.Lock()
+	p := c.position
+	j.mu.Unlock()
+	p.turn, p.at = p.turn+1, j.config.now()
+	change(&p)
+	if err := c.write(j.fs, j.dir, p); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	c.position, c.damaged = p, false
+	j.mu.Unlock()
+	return nil
 }
 
 // readCursor reads a cursor's file. One that is damaged pins everything.
@@ -123,7 +145,7 @@ func readCursor(fs FS, dir, file string) (*cursor, error) {
 	}
 	c := &cursor{path: filepath.Join(dir, file)}
 	b, err := readFile(fs, c.path, 2*slotSize)
-	if err != nil {
+	if err != nil && !errors.Is(err, syscall.EIO) { // what the disk cannot read is damaged
 		return nil, err
 	}
 	intact := 0
@@ -139,7 +161,6 @@ func readCursor(fs FS, dir, file string) (*cursor, error) {
 			c.position = p
 		}
 	}
-	c.oneSlot = intact == 1
 	if intact == 0 {
 		c.damaged, c.position = true, position{name: name, required: true}
 	}
@@ -147,31 +168,47 @@ func readCursor(fs FS, dir, file string) (*cursor, error) {
 }
 
 // write brings p to disk. A cursor whose write failed keeps its old place; the file is not used again, because the kernel may
-// have dropped what it could not write.
+// have dropped what it could not write. Called with writing held.
 func (c *cursor) write(fs FS, dir string, p position) (err error) {
-	p.turn = c.turn + 1
 	if c.file != nil {
 		if same, err := fs.Same(c.path, c.file); err != nil || !same {
-			_ = c.file.Close() // somebody removed it: a new one may do
-			c.file = nil
+			c.drop() // somebody removed it: a new one may do
 		}
 	}
 	if c.file == nil {
 		err = c.create(fs, dir, p)
-	} else {
-		_, err = c.file.WriteAt(p.encode(), int64(p.turn%2)*slotSize)
-		if err == nil {
-			err = c.file.Sync()
+		if isFull(err) && c.reopen(fs) {
+			err = c.overwrite(p)
 		}
+	} else {
+		err = c.overwrite(p)
 	}
 	if err != nil {
-		if c.file != nil {
-			_ = c.file.Close()
-			c.file = nil
-		}
+		c.drop()
 		return fmt.Errorf("journal: cursor %q: %w", c.name, err)
 	}
 	return nil
+}
+
+// overwrite writes the slot whose turn it is.
+func (c *cursor) overwrite(p position) error {
+	if _, err := c.file.WriteAt(p.encode(), int64(p.turn%2)*slotSize); err != nil {
+		return err
+	}
+	return c.file.Sync()
+}
+
+// reopen takes the file that is there. A disk that has no room for a new one takes a slot of that, and must: it is the readers'
+// progress that makes space.
+func (c *cursor) reopen(fs FS) bool {
+	c.drop()
+	_ = fs.Remove(c.path + temporarySuffix)
+	f, err := fs.OpenFile(c.path, os.O_RDWR)
+	if err != nil {
+		return false
+	}
+	c.file = f
+	return true
 }
 
 // create makes a new file with p in both slots. It gets its name once it is on disk, so a crash leaves the old one or this.
@@ -196,8 +233,15 @@ func (c *cursor) create(fs FS, dir string, p position) error {
 }
 
 func (c *cursor) close() {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.drop()
+}
+
+// drop closes the file: all of it is synced, or has failed.
+func (c *cursor) drop() {
 	if c.file != nil {
-		_ = c.file.Close() // all of it is synced
+		_ = c.file.Close()
 		c.file = nil
 	}
 }
@@ -207,21 +251,29 @@ const temporarySuffix = ".tmp"
 
 // readFile reads a file, at most limit bytes of it where limit is not zero.
 func readFile(fs FS, path string, limit int64) ([]byte, error) {
-	f, err := fs.OpenFile(path, os.O_RDONLY)
+	f, b, err := openSized(fs, path, limit)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // only read
+	if n, err := f.ReadAt(b, 0); err != nil && n < len(b) {
+		return nil, fmt.Errorf("journal: read %s: %w", path, err)
+	}
+	return b, nil
+}
+
+// openSized opens a file to read it, with room for its bytes.
+func openSized(fs FS, path string, limit int64) (File, []byte, error) {
+	f, err := fs.OpenFile(path, os.O_RDONLY)
+	if err != nil {
+		return nil, nil, err
+	}
 	size, err := f.Size()
 	if err != nil {
-		return nil, err
+		return nil, nil, errors.Join(err, f.Close())
 	}
 	if limit > 0 {
 		size = min(size, limit)
 	}
-	b := make([]byte, size)
-	if n, err := f.ReadAt(b, 0); err != nil && int64(n) < size {
-		return nil, fmt.Errorf("journal: read %s: %w", path, err)
-	}
-	return b, nil
+	return f, make([]byte, size), nil
 }

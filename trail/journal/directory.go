@@ -3,9 +3,12 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 )
 
 // directory is what a journal's directory holds.
@@ -21,27 +24,29 @@ type directory struct {
 	number    uint64 // of the latest segment
 }
 
-// readDir reads all of a directory and changes nothing.
-func readDir(fs FS, dir string, m mutation) (*directory, error) {
-	names, err := fs.List(dir)
+// readDir reads all of a directory and changes nothing. Beside a process that goes on writing, it sees no damage that is none:
+// cursors come first, because they lag behind what they follow, and segments from the newest to the oldest, because a segment
+// does not grow any more once there is a newer one. What has gone since the names were listed was then the oldest.
+func readDir(f FS, dir string, beside bool, m mutation) (*directory, error) {
+	names, err := f.List(dir)
 	if err != nil {
 		return nil, err
 	}
 	d := &directory{cursors: map[string]*cursor{}, ends: map[*segment]int64{}}
 	r := resolver{mutation: m}
+	var numbers []uint64
 	for _, name := range names { // sorted: segments come in the order of their numbers
 		switch number, isSegment := segmentNumber(name); {
 		case isSegment:
-			f, err := readSegment(fs, dir, number, m)
-			if err != nil {
-				return nil, err
-			}
-			r.files = append(r.files, f)
+			numbers = append(numbers, number)
 			d.number = number
 		case strings.HasSuffix(name, temporarySuffix):
 			d.temporary = append(d.temporary, name)
 		case strings.HasSuffix(name, cursorSuffix):
-			c, err := readCursor(fs, dir, name)
+			c, err := readCursor(f, dir, name)
+			if beside && errors.Is(err, fs.ErrNotExist) {
+				continue // forgotten
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -49,16 +54,34 @@ func readDir(fs FS, dir string, m mutation) (*directory, error) {
 			r.mark = max(r.mark, c.seq)
 		}
 	}
+	for _, number := range slices.Backward(numbers) {
+		s, err := readSegment(f, dir, number, m)
+		if beside && errors.Is(err, fs.ErrNotExist) {
+			break // it has gone, and those before it
+		}
+		if err != nil {
+			return nil, err
+		}
+		r.files = append(r.files, s)
+	}
+	slices.Reverse(r.files)
 	r.floor = floor(d.cursors)
 	if r.floor == math.MaxUint64 {
 		r.floor = 0
 	}
 	r.resolve()
+	if r.err != nil {
+		return nil, r.err
+	}
+	next := time.Time{}
+	for _, f := range slices.Backward(r.files) {
+		f.segment.next = next
+		if !f.headless {
+			next = f.segment.header.created
+		}
+	}
 	for i := range r.files {
 		s := r.files[i].segment
-		if i+1 < len(r.files) {
-			s.next = r.files[i+1].segment.header.created
-		}
 		d.segments = append(d.segments, s)
 		d.ends[s] = max(r.files[i].end, dataStart)
 	}
@@ -67,9 +90,9 @@ func readDir(fs FS, dir string, m mutation) (*directory, error) {
 }
 
 // readSegment reads and scans one segment.
-func readSegment(fs FS, dir string, number uint64, m mutation) (found, error) {
+func readSegment(f FS, dir string, number uint64, m mutation) (found, error) {
 	s := &segment{path: segmentPath(dir, number)}
-	b, err := readFile(fs, s.path, 0)
+	b, unreadable, err := readSalvaging(f, s.path)
 	if err != nil {
 		return found{}, err
 	}
@@ -80,10 +103,10 @@ func readSegment(fs FS, dir string, number uint64, m mutation) (found, error) {
 	}
 	if intact := err == nil && h.number == number; !intact {
 		s.header.number = number
-		return found{segment: s, headless: true, contents: contents{end: s.size}}, nil
+		return found{segment: s, headless: true, unreadable: unreadable, contents: contents{end: s.size}}, nil
 	}
 	s.header, s.seed, s.last = h, h.seed(), h.first-1
-	return found{segment: s, oneHeader: damaged, contents: scan(b, h, m)}, nil
+	return found{segment: s, oneHeader: damaged, unreadable: unreadable, contents: scan(b, h, m)}, nil
 }
 
 // floor returns the highest number that every required cursor has passed. Without one it is the highest there is.

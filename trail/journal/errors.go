@@ -32,8 +32,8 @@ var (
 	ErrUnknown = errors.New("journal: no cursor of that name")
 	// ErrAhead: Commit of a number that the reader has not been given. It would lose records; nothing was written.
 	ErrAhead = errors.New("journal: a cursor must not lead its reader")
-	// ErrPinned: the journal still holds records that a required reader has not committed, or has no required reader at
-	// all. Deliver them, or forget the cursors.
+	// ErrPinned: the journal still holds records that a required reader has not committed, or that no required reader was
+	// ever opened for. Deliver them first.
 	ErrPinned = errors.New("journal: it holds undelivered records")
 	// ErrFormat: a file is not what its name says, or of a later version than this package reads.
 	ErrFormat = errors.New("journal: unknown format")

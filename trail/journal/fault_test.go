@@ -276,6 +276,72 @@ func TestADiskThatIsFull(t *testing.T) {
 	})
 }
 
+// With the directory, the cursors come back: what is appended then is pinned for those who read, after a crash too.
+func TestTheDirectoryIsBack(t *testing.T) {
+	t.Parallel()
+	s := newSimFS()
+	j, err := Open(small(s))
+	require.NoError(t, err)
+	for _, name := range []string{"a", "b"} {
+		r, err := j.Reader(name, Required)
+		require.NoError(t, err)
+		r.Close()
+	}
+	fill(t, j, 3)
+	s.removeAll("/var/audit")
+	_, err = j.Append(context.Background(), []byte("nowhere"))
+	require.Error(t, err)
+	require.NoError(t, s.Mkdir("/var/audit"))
+	require.NoError(t, s.SyncDir("/var"))
+	fill(t, j, 1)
+	after := open(t, small(s.crash(loseAll, newRandom(1))))
+	require.Len(t, after.Status().Readers, 2)
+	numbers, _ := contentsOf(t, after)
+	require.Equal(t, []uint64{4, 5}, numbers, "a gap, and what was confirmed behind it")
+	s.revive()
+	require.NoError(t, j.Close())
+}
+
+// A segment that failed on its way to its name, and could not be taken back, goes before the one that supersedes it.
+func TestAFailedSegmentIsTakenBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimFS()
+		config := small(s)
+		config.SegmentBytes = minSegmentBytes
+		j, err := Open(config)
+		require.NoError(t, err)
+		r, err := j.Reader("a", Required)
+		require.NoError(t, err)
+		ctx := context.Background()
+		_, err = j.Append(ctx, make([]byte, 900))
+		require.NoError(t, err)
+		synctest.Wait()
+		s.setFault(func(op, path string) error { // the name is there; nobody can say that it stays, nor take it away
+			if op == "syncdir" || op == "remove" {
+				return syscall.EIO
+			}
+			return nil
+		})
+		_, err = j.Append(ctx, bytes.Repeat([]byte("refused"), 100))
+		require.ErrorIs(t, err, syscall.EIO)
+		s.setFault(nil)
+		fill(t, j, 20)
+		require.NoError(t, r.Commit(take(t, r, 22)))
+		synctest.Wait()
+		require.Len(t, segmentsOf(s.contents("/var/audit")), 1)
+		r.Close()
+		require.NoError(t, j.Close())
+		j, err = Open(config)
+		require.NoError(t, err)
+		_, texts := contentsOf(t, j)
+		for _, text := range texts {
+			require.NotContains(t, text, "refused")
+		}
+		require.NoError(t, j.Close())
+	})
+}
+
 // Without its directory the journal refuses at once, and takes records again when it is back.
 func TestTheDirectoryIsRemoved(t *testing.T) {
 	t.Parallel()

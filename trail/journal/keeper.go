@@ -2,7 +2,6 @@ package journal
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -38,9 +37,7 @@ const spacePause = 100 * time.Millisecond
 func (j *Journal) keep() {
 	for {
 		<-j.kick
-		j.mu.Lock()
-		closing := j.closing
-		j.mu.Unlock()
+		closing := j.isClosing()
 		j.trim()
 		j.reclaim()
 		if closing {
@@ -71,48 +68,6 @@ func (j *Journal) trim() {
 		}
 		t.close()
 	}
-}
-
-// reclaim removes the segments that every required reader has passed, oldest first. It reports whether there were any. Each
-// removal is on disk before the next: a segment that a crash brings back must find those that supersede it.
-func (j *Journal) reclaim() bool {
-	removed := false
-	for {
-		s := j.takeDone()
-		if s == nil {
-			return removed
-		}
-		err := j.fs.Remove(s.path)
-		if err == nil {
-			err = j.fs.SyncDir(j.dir)
-		}
-		if err != nil {
-			j.note(fmt.Errorf("journal: remove a segment: %w", err))
-			return removed // the next Open finds it again
-		}
-		removed = true
-		notify(j.space)
-	}
-}
-
-// takeDone takes the oldest segment out of the journal, if it may go; else it returns nil.
-func (j *Journal) takeDone() *segment {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if len(j.segments) < 2 { // the newest one says what the next number is
-		return nil
-	}
-	s := j.segments[0]
-	empty := s.last < s.header.first
-	if passed := floor(j.cursors); s.keep || !empty && (passed == math.MaxUint64 || s.last > passed) {
-		return nil
-	}
-	if rest := j.config.Retention - j.config.now().Sub(s.next); !empty && j.config.Retention > 0 && rest > 0 {
-		j.holding.Reset(rest)
-		return nil
-	}
-	j.segments = j.segments[1:]
-	return s
 }
 
 // prepareSpare makes the file of the next segment.
@@ -152,9 +107,9 @@ func (j *Journal) fill(f File) bool {
 			return false
 		}
 		j.mu.Lock()
-		closing := j.closing
+		needless := j.closing || j.stalled != nil
 		j.mu.Unlock()
-		if closing {
+		if needless {
 			return false
 		}
 	}
@@ -176,9 +131,7 @@ func (j *Journal) awaitSpace(full error) bool {
 		_, _ = s.file.Close(), j.fs.Remove(s.path)
 		return true
 	}
-	if j.reclaim() {
-		return true
-	}
+	notify(j.kick) // what may go is the keeper's to remove
 	pause := time.NewTimer(spacePause)
 	defer pause.Stop()
 	select {
@@ -186,12 +139,4 @@ func (j *Journal) awaitSpace(full error) bool {
 	case <-pause.C:
 	}
 	return true
-}
-
-// addOne is n+1, but for the highest number, which stands for "no required reader": then nothing was passed.
-func addOne(n uint64) uint64 {
-	if n == math.MaxUint64 {
-		return 1
-	}
-	return n + 1
 }

@@ -7,14 +7,15 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 )
 
 const lockName = "lock"
 
 // Open opens the journal in a directory, which it makes where it is missing, and recovers what is in it: it reads all of it
-// once. ErrLocked says that somebody else has it open. Open fails rather than guess where a file cannot be read; bytes that
-// are read and are wrong do not keep it from opening: see Status.
+// once. ErrLocked says that somebody else has it open. Bytes that are wrong, or that the disk cannot read, do not keep
+// it from opening: see Status. Only where the disk cannot read the end of the newest segment Open fails rather than guess.
 func Open(config Config) (*Journal, error) {
 	config.setDefaults()
 	if err := config.validate(); err != nil {
@@ -44,7 +45,13 @@ func Open(config Config) (*Journal, error) {
 }
 
 func (j *Journal) lockDir() error {
-	if err := makeDir(j.fs, j.dir); err != nil {
+	var err error
+	if j.config.NoAppend {
+		_, err = j.fs.List(j.dir)
+	} else {
+		err = makeDir(j.fs, j.dir)
+	}
+	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	lock, err := j.fs.Lock(filepath.Join(j.dir, lockName))
@@ -55,17 +62,22 @@ func (j *Journal) lockDir() error {
 	return nil
 }
 
-// makeDir makes a directory and those above it. Each is on disk before the next is made in it.
+// makeDir makes a directory and those above it. Each is on disk before the next is made in it; so is one that is there already,
+// because whoever made it may have been killed before it was.
 func makeDir(f FS, dir string) error {
+	parent := filepath.Dir(dir)
 	_, err := f.List(dir)
-	if !errors.Is(err, fs.ErrNotExist) {
+	if err == nil {
+		if err = f.SyncDir(parent); isForeign(err) {
+			return nil
+		}
 		return err
 	}
-	parent := filepath.Dir(dir)
-	if parent != dir {
-		if err := makeDir(f, parent); err != nil {
-			return err
-		}
+	if !errors.Is(err, fs.ErrNotExist) || parent == dir {
+		return err
+	}
+	if err := makeDir(f, parent); err != nil {
+		return err
 	}
 	if err := f.Mkdir(dir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -73,10 +85,16 @@ func makeDir(f FS, dir string) error {
 	return f.SyncDir(parent)
 }
 
+// isForeign reports whether err says that a directory cannot be synced because it is not this process's to change, or is no
+// ordinary one: then somebody else has made what is in it.
+func isForeign(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EINVAL)
+}
+
 // recover reads the directory and begins a new segment, which supersedes whatever a dead process's last write may still bring
 // to the old ones.
 func (j *Journal) recover() error {
-	state, err := readDir(j.fs, j.dir, j.config.mutation)
+	state, err := readDir(j.fs, j.dir, false, j.config.mutation)
 	if err != nil {
 		return err
 	}
@@ -96,34 +114,16 @@ func (j *Journal) recover() error {
 			j.retired = append(j.retired, &tail{segment: s, end: end})
 		}
 	}
+	if j.config.mutation == trustMemory {
+		j.marked = j.synced
+		return j.secure()
+	}
+	if err := j.secureCursors(); isFull(err) {
+		j.note(err) // what they show was delivered, should one fall back
+	} else if err != nil {
+		return err
+	}
 	return j.secure()
-}
-
-// secure brings the groups above every mark to disk once more, as the first group of a new segment. They are whole in the
-// file, but it may be the kernel's memory that says so: after a failed fsync, or a kill between write and fsync. Only then may a
-// reader see them.
-func (j *Journal) secure() error {
-	records, at, err := j.above(j.marked)
-	if err != nil {
-		return err
-	}
-	if len(records) == 0 && j.config.NoAppend {
-		return nil
-	}
-	j.next, j.synced = j.marked+1, j.marked
-	for _, s := range j.segments {
-		s.clip(j.marked)
-	}
-	g := newGroup()
-	for _, r := range records {
-		g.add(r.typ, r.payload, checksum(r.payload))
-	}
-	j.prepareSpare()
-	if err := j.begin(g, at); err != nil {
-		return err
-	}
-	j.marked = j.synced
-	return nil
 }
 
 // start lets the writer and the keeper run.
@@ -131,8 +131,7 @@ func (j *Journal) start() {
 	j.pool.New = func() any { return &waiter{done: make(chan error, 1)} }
 	j.expiry = time.AfterFunc(time.Hour, j.expire)
 	j.expiry.Stop()
-	j.idling = time.AfterFunc(time.Hour, j.mark)
-	j.idling.Stop()
+	j.idling = time.AfterFunc(j.config.IdleMark, j.mark)
 	j.holding = time.AfterFunc(time.Hour, func() { notify(j.kick) })
 	j.holding.Stop()
 	writer, keeper := make(chan struct{}), make(chan struct{})
@@ -142,6 +141,7 @@ func (j *Journal) start() {
 		<-writer
 		notify(j.kick)
 		<-keeper
+		j.busy.Wait()
 		j.expiry.Stop()
 		j.idling.Stop()
 		j.holding.Stop()
@@ -171,7 +171,7 @@ func (j *Journal) release() (err error) {
 	if spare != nil {
 		err = errors.Join(err, spare.file.Close(), j.fs.Remove(spare.path))
 	}
-	if !j.keepLock.Load() {
+	if !j.keepLock.CompareAndSwap(true, false) {
 		err = errors.Join(err, j.lock.Close())
 	}
 	return err

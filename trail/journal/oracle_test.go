@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -24,6 +25,14 @@ type oracle struct {
 
 func newOracle() *oracle {
 	return &oracle{begun: map[string]int{}, size: map[int]int{}, acked: map[string]uint64{}, seen: map[uint64]string{}}
+}
+
+// clone is for what happens in one of several possible worlds.
+func (o *oracle) clone() *oracle {
+	return &oracle{
+		calls: o.calls, begun: o.begun, size: o.size, acked: o.acked,
+		seen: maps.Clone(o.seen), given: o.given, confirmed: o.confirmed,
+	}
 }
 
 // append appends n records in one call. It reports whether that was confirmed.
@@ -194,30 +203,48 @@ func (w *workload) run(o *oracle) error {
 
 // life runs a workload until the power fails at an operation, and checks what each kind of loss leaves. It reports whether
 // the workload came so far.
-func life(w workload, crashAt int, disk func() *simFS) (failed bool, err error) {
+func life(w workload, crashAt int, disk func() *simFS) (reached bool, err error) {
 	s := disk()
 	s.crashAt = crashAt
 	w.config.FS = s
 	o := newOracle()
 	_ = w.run(o) // fails when the power does
-	random := rand.New(rand.NewPCG(uint64(crashAt), 1))
+	return s.ops >= crashAt, o.survive(s, w.config, crashAt)
+}
+
+// lives runs a workload until its process is killed at an operation, and again, with what that has left in the kernel's memory,
+// until the power fails.
+func lives(w workload, killAt int, disk func() *simFS) (reached bool, err error) {
+	s := disk()
+	s.crashAt = killAt
+	w.config.FS = s
+	o := newOracle()
+	_ = w.run(o) // fails when it is killed
+	next := s.kill()
+	next.crashAt = 1 + killAt*13%120
+	w.config.FS = next
+	_ = w.run(o) // fails when the power does
+	return s.ops >= killAt, o.survive(next, w.config, killAt)
+}
+
+// survive checks what each kind of loss leaves of a disk whose power has failed.
+func (o *oracle) survive(s *simFS, config Config, at int) error {
+	random := rand.New(rand.NewPCG(uint64(at), 1))
 	for how := range losses {
-		after := s.crash(how, random)
-		config := w.config
-		config.FS = after
+		config.FS = s.crash(how, random)
 		j, err := Open(config)
 		if err != nil {
-			return s.ops >= crashAt, fmt.Errorf("crash at operation %d, loss %d: %w", crashAt, how, err)
+			return fmt.Errorf("crash at operation %d, loss %d: %w", at, how, err)
 		}
 		err = o.check(j)
 		if err == nil {
 			err = o.again(j)
 		}
 		if err := errors.Join(err, j.Close()); err != nil {
-			return s.ops >= crashAt, fmt.Errorf("crash at operation %d, loss %d: %w", crashAt, how, err)
+			return fmt.Errorf("crash at operation %d, loss %d: %w", at, how, err)
 		}
 	}
-	return s.ops >= crashAt, nil
+	return nil
 }
 
 // again appends to a journal that has recovered: no number may come twice, nor one that a reader has passed.

@@ -23,12 +23,12 @@ func (j *Journal) quarantine() {
 }
 
 func (j *Journal) quarantineDamage(d *Damage) {
-	if d.Bytes > 0 {
+	if d.Bytes > 0 && !j.view {
 		d.Quarantine = j.keepCopy(d.Segment, d.Offset, d.Bytes, "damaged")
 	}
 }
 
-// keepCopy copies bytes of a segment and returns the copy's path. Where it cannot, the segment stays.
+// keepCopy copies bytes of a segment and returns the copy's path. Where it cannot, the segment itself is kept.
 func (j *Journal) keepCopy(number uint64, off, n int64, what string) string {
 	path := filepath.Join(j.dir, quarantineName, fmt.Sprintf("%016x-%08x-%x.%s", number, off, n, what))
 	err := j.copyOut(number, off, n, path)

@@ -45,15 +45,16 @@ func (j *Journal) Reader(name string, kind Kind) (*Reader, error) {
 	}
 	r := &Reader{journal: j, wake: make(chan struct{}, 1)}
 	j.mu.Lock()
-	if j.closing {
-		j.mu.Unlock()
-		return nil, ErrClosed
-	}
 	c, known := j.cursors[name]
 	if known && c.reader != nil {
 		j.mu.Unlock()
 		return nil, fmt.Errorf("%w: %q", ErrInUse, name)
 	}
+	if !j.enter() {
+		j.mu.Unlock()
+		return nil, ErrClosed
+	}
+	defer j.busy.Done()
 	if !known {
 		// It pins from here on, before it is on disk, so that no segment goes meanwhile.
 		c = &cursor{path: cursorPath(j.dir, name), position: position{name: name, seq: j.oldest() - 1, required: kind == Required}}
@@ -62,36 +63,28 @@ func (j *Journal) Reader(name string, kind Kind) (*Reader, error) {
 		c.seq = j.oldest() - 1
 	}
 	c.reader, r.cursor = r, c
-	p := c.position
-	p.required, p.at = kind == Required, j.config.now()
-	write := !known || c.damaged || c.required != p.required
+	r.given, r.stretch.next = c.seq, c.seq+1
+	write := !known || c.damaged || c.required != (kind == Required)
 	j.mu.Unlock()
-	if write {
-		if err := c.write(j.fs, j.dir, p); err != nil {
-			j.mu.Lock()
-			c.reader = nil
-			if !known {
-				delete(j.cursors, name)
-			}
-			j.mu.Unlock()
-			return nil, err
+	if !write {
+		return r, nil
+	}
+	if err := j.move(c, func(p *position) { p.required = kind == Required }); err != nil {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		c.reader = nil
+		if !known {
+			delete(j.cursors, name)
 		}
+		return nil, err
 	}
-	j.mu.Lock()
-	if write {
-		p.turn = c.turn + 1
-		c.position, c.damaged, c.oneSlot = p, false, false
-	}
-	r.given = c.seq
-	j.mu.Unlock()
-	r.stretch.next = c.seq + 1
 	return r, nil
 }
 
 // oldest returns the number of the oldest record that is left, or that of the next one. Called with mu held.
 func (j *Journal) oldest() uint64 {
 	for _, s := range j.segments {
-		if e, ok := s.find(0); ok {
+		if e, ok := s.find(0, 0); ok {
 			return e.first
 		}
 	}
@@ -102,22 +95,25 @@ func (j *Journal) oldest() uint64 {
 // record that is longer. It waits while there is none, until ctx ends. Fewer records than there are may come at once. An
 // error of the file system may pass: Next can be called again. ErrClosed: the reader or the journal is closed.
 func (r *Reader) Next(ctx context.Context, maxRecords, maxBytes int) ([]Record, error) {
+	j := r.journal
 	for {
-		records, err := r.stretch.read(r.journal, max(maxRecords, 1), maxBytes)
-		if err != nil {
-			return nil, err
-		}
-		r.journal.mu.Lock()
-		r.missed += r.stretch.missed
-		r.stretch.missed = 0
-		closed := r.closed || r.journal.closing
-		if n := len(records); n > 0 && !closed {
-			r.given = records[n-1].Seq
-		}
-		r.journal.mu.Unlock()
+		j.mu.Lock()
+		closed := r.closed || j.closing
+		j.mu.Unlock()
 		if closed {
 			return nil, ErrClosed
 		}
+		records, err := r.stretch.read(j, max(maxRecords, 1), maxBytes)
+		if err != nil {
+			return nil, err
+		}
+		j.mu.Lock()
+		r.missed += r.stretch.missed
+		r.stretch.missed = 0
+		if n := len(records); n > 0 {
+			r.given = records[n-1].Seq
+		}
+		j.mu.Unlock()
 		if len(records) > 0 {
 			return records, nil
 		}
@@ -135,27 +131,24 @@ func (r *Reader) Next(ctx context.Context, maxRecords, maxBytes int) ([]Record, 
 func (r *Reader) Commit(seq uint64) error {
 	j, c := r.journal, r.cursor
 	j.mu.Lock()
-	p := c.position
-	switch {
-	case r.closed:
+	given, behind := r.given, seq <= c.seq
+	if r.closed || !j.enter() {
 		j.mu.Unlock()
 		return ErrClosed
-	case seq > r.given:
-		j.mu.Unlock()
-		return fmt.Errorf("%w: %q was given %d, not %d", ErrAhead, c.name, r.given, seq)
-	case seq <= c.seq:
-		j.mu.Unlock()
-		return nil
 	}
 	j.mu.Unlock()
-	p.seq, p.at = seq, j.config.now()
-	if err := c.write(j.fs, j.dir, p); err != nil {
+	defer j.busy.Done()
+	switch {
+	case seq > given:
+		return fmt.Errorf("%w: %q was given %d, not %d", ErrAhead, c.name, given, seq)
+	case behind:
+		return nil
+	}
+	if err := j.move(c, func(p *position) { p.seq = max(p.seq, seq) }); err != nil {
 		return err
 	}
 	j.mu.Lock()
-	p.turn = c.turn + 1
-	c.position, c.oneSlot = p, false
-	may := len(j.segments) > 1 && j.segments[0].last <= seq
+	may := len(j.leaving) > 0 || len(j.segments) > 1 && j.segments[0].last <= seq
 	j.mu.Unlock()
 	if may {
 		notify(j.kick)
@@ -193,7 +186,6 @@ func (r *Reader) signal() { notify(r.wake) }
 // Forget removes a cursor that is not wanted any more, and with it what it pins. ErrUnknown, ErrInUse.
 func (j *Journal) Forget(name string) error {
 	j.mu.Lock()
-	defer notify(j.kick)
 	c, ok := j.cursors[name]
 	if !ok || c.reader != nil {
 		j.mu.Unlock()
@@ -202,6 +194,12 @@ func (j *Journal) Forget(name string) error {
 		}
 		return fmt.Errorf("%w: %q", ErrUnknown, name)
 	}
+	if !j.enter() {
+		j.mu.Unlock()
+		return ErrClosed
+	}
+	defer j.busy.Done()
+	defer notify(j.kick)
 	c.reader = &Reader{journal: j, wake: make(chan struct{}, 1)} // nobody opens it meanwhile
 	j.mu.Unlock()
 	err := j.fs.Remove(c.path)

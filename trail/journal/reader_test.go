@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -147,6 +148,40 @@ func TestLimitsOfABatch(t *testing.T) {
 		require.Len(t, records, want.n, "%+v", want)
 	}
 	require.Equal(t, uint64(3013), take(t, r, 3000))
+	r.Close()
+}
+
+// A backlog comes in batches that are as large as was asked for, by few and large reads.
+func TestABacklogIsReadInLargeBlocks(t *testing.T) {
+	t.Parallel()
+	s := newSimFS()
+	config := small(s)
+	config.SegmentBytes = 16 << 20
+	j := open(t, config)
+	call := make([][]byte, 100)
+	for i := range call {
+		call[i] = make([]byte, 500)
+	}
+	for range 200 {
+		_, err := j.Append(context.Background(), call...)
+		require.NoError(t, err)
+	}
+	r, err := j.Reader("a", Required)
+	require.NoError(t, err)
+	var reads atomic.Int64
+	s.setFault(func(op, _ string) error {
+		if op == "read" {
+			reads.Add(1)
+		}
+		return nil
+	})
+	for range 9 {
+		records, err := r.Next(context.Background(), 2048, 4<<20)
+		require.NoError(t, err)
+		require.Equal(t, 2048, len(records)) //nolint:testifylint // Len would print a megabyte
+	}
+	require.LessOrEqual(t, reads.Load(), int64(6), "of ten megabytes")
+	s.setFault(nil)
 	r.Close()
 }
 

@@ -3,12 +3,17 @@ package journal
 import "iter"
 
 // Records yields what is on disk from a number on, without a cursor: it pins nothing, and skips what is gone or goes meanwhile.
-// A record's data is valid until the next one. It ends at the last record on disk, or with an error.
+// A record's data is valid until the next one. It ends at the last record on disk, or with an error: ErrClosed when the journal
+// is closed.
 func (j *Journal) Records(from uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		s := stretch{next: max(from, 1)}
 		defer s.close()
 		for {
+			if j.isClosing() {
+				yield(Record{}, ErrClosed)
+				return
+			}
 			records, err := s.read(j, 1024, extentBytes)
 			if err != nil {
 				yield(Record{}, err)
@@ -34,12 +39,12 @@ type View struct{ journal *Journal }
 func Look(fs FS, dir string) (*View, error) {
 	config := Config{Dir: dir, FS: fs, NoAppend: true}
 	config.setDefaults()
-	d, err := readDir(config.FS, dir, noMutation)
+	d, err := readDir(config.FS, dir, true, noMutation)
 	if err != nil {
 		return nil, err
 	}
 	return &View{&Journal{
-		config: config, fs: config.FS, dir: dir, open: newGroup(),
+		config: config, fs: config.FS, dir: dir, view: true, open: newGroup(),
 		segments: d.segments, cursors: d.cursors, damage: d.damage, torn: d.torn, synced: d.next - 1,
 	}}, nil
 }

@@ -10,6 +10,11 @@ func (j *Journal) rescan(seg *segment) error {
 		j.mu.Unlock()
 		return nil
 	}
+	if !j.enter() {
+		j.mu.Unlock()
+		return ErrClosed
+	}
+	defer j.busy.Done()
 	known := seg.extents[len(seg.extents)-1] // the writer may go on behind it meanwhile
 	j.mu.Unlock()
 

@@ -1,6 +1,11 @@
 package journal
 
-import "math"
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"syscall"
+)
 
 // Damage is a stretch of a segment that cannot be read any more though it was on disk once, or a segment that is gone.
 type Damage struct {
@@ -12,7 +17,12 @@ type Damage struct {
 }
 
 // Lost returns how many records are lost.
-func (d Damage) Lost() uint64 { return d.To + 1 - d.From }
+func (d Damage) Lost() uint64 {
+	if d.From > d.To {
+		return 0
+	}
+	return d.To + 1 - d.From
+}
 
 // Torn is what a crash left of a group that was never confirmed to anybody.
 type Torn struct {
@@ -24,9 +34,10 @@ type Torn struct {
 
 // found is a segment's file as it was read.
 type found struct {
-	segment   *segment
-	headless  bool // neither copy of the header is intact: nothing in it can be checked
-	oneHeader bool // one copy is not intact
+	segment    *segment
+	headless   bool   // neither copy of the header is intact: nothing in it can be checked
+	oneHeader  bool   // one copy is not intact
+	unreadable []span // what the disk does not give
 	contents
 }
 
@@ -40,6 +51,7 @@ type resolver struct {
 	next   uint64 // the number that is expected next
 	damage []Damage
 	torn   []Torn
+	err    error // why nobody can say where the journal ends
 }
 
 // resolve gives each segment its extents, and says what is damaged and what is torn. Everything up to the last whole group
@@ -113,6 +125,7 @@ func (r *resolver) headless(i int) {
 	if r.next == 0 {
 		r.next = r.floor + 1
 	}
+	r.check(i, 0, s.size)
 	r.lose(Damage{Segment: s.header.number, Bytes: s.size, From: r.next, To: min(r.before(i), r.mark)})
 }
 
@@ -146,6 +159,7 @@ func (r *resolver) segment(i int) {
 func (r *resolver) end(i int, bad piece) {
 	f, later := &r.files[i], r.files[i+1:]
 	last := min(r.before(i), r.mark)
+	r.check(i, bad.off, bad.end)
 	switch {
 	case r.next <= last && bad.off < 0 && len(later) > 0 && later[0].headless: // the loss is that one's
 	case r.next <= last:
@@ -155,6 +169,19 @@ func (r *resolver) end(i int, bad piece) {
 		r.lose(bad.damage(f.segment, f.end, r.next, r.next-1))
 	default:
 		r.torn = append(r.torn, Torn{Segment: f.segment.header.number, Offset: bad.off, Bytes: bad.end - bad.off})
+	}
+}
+
+// check refuses what cannot be read at the end of the journal: it may hold records that were confirmed, whose numbers nobody
+// knows. Elsewhere it is damage, because what follows says which numbers it had.
+func (r *resolver) check(i int, off, end int64) {
+	if r.before(i) != math.MaxUint64 {
+		return
+	}
+	for _, u := range r.files[i].unreadable {
+		if u.overlaps(off, end) {
+			r.err = fmt.Errorf("segment %s: the disk cannot read its end, at %d: %w", filepath.Base(r.files[i].segment.path), u.off, syscall.EIO)
+		}
 	}
 }
 

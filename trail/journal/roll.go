@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -24,7 +26,7 @@ func (j *Journal) begin(g *group, at time.Time) (err error) {
 		return fmt.Errorf("journal: salt: %w", err)
 	}
 	e := encoded{first: j.next, at: at}
-	if g.bytes() > 0 {
+	if g.bytes() > 0 || j.refusing() {
 		e = j.encode(g, h.seed(), at, j.synced)
 	}
 	f, temporary, err := j.file()
@@ -36,7 +38,12 @@ func (j *Journal) begin(g *group, at time.Time) (err error) {
 		// Neither name may stay: it would hold what nobody was promised. Should a crash bring it back, the next segment
 		// supersedes what is in it.
 		j.void = true
-		_, _ = j.fs.Remove(temporary), j.fs.Remove(path)
+		_ = j.fs.Remove(temporary)
+		if err := j.fs.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			j.mu.Lock()
+			j.leaving = append(j.leaving, &segment{path: path}) // it must not outlive the one that supersedes it
+			j.mu.Unlock()
+		}
 		return errors.Join(fmt.Errorf("journal: new segment: %w", err), f.Close())
 	}
 	size, err := f.Size()
@@ -121,13 +128,20 @@ func (j *Journal) held() error {
 	if err != nil {
 		return fmt.Errorf("journal: the directory was removed: %w", err)
 	}
+	if err := j.revisit(); err != nil {
+		return errors.Join(err, lock.Close()) // and again, the next time
+	}
 	_ = j.lock.Close() // nobody can find that file
 	j.lock = lock
-	return j.revisit()
+	return nil
 }
 
-// revisit notes which segments have gone with a directory that was removed and is back.
+// revisit notes which segments have gone with a directory that was removed and is back, and writes the cursors that have: what
+// comes now must be pinned after a crash too.
 func (j *Journal) revisit() error {
+	if err := j.secureCursors(); err != nil {
+		return err
+	}
 	names, err := j.fs.List(j.dir)
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
@@ -151,4 +165,12 @@ func (j *Journal) revisit() error {
 	}
 	j.segments = kept
 	return nil
+}
+
+// addOne is n+1, but for the highest number, which stands for "no required reader": then nothing was passed.
+func addOne(n uint64) uint64 {
+	if n == math.MaxUint64 {
+		return 1
+	}
+	return n + 1
 }

@@ -37,7 +37,7 @@ const (
 	trustCommits             // take a commit frame's word, whatever became of its group
 	ignoreSupersede          // let what a failed fsync left behind count
 	publishUnsynced          // let readers see what is written but not on disk
-	leadCursor               // confirm a cursor before its write is on disk
+	trustMemory              // take what Open reads for what is on disk
 )
 
 // An extent of a segment is at most so long, unless a single group is longer, and spans at most so much time: readers start

@@ -21,7 +21,8 @@ type segment struct {
 	last    uint64    // the highest number in it; header.first-1 while it is empty
 	size    int64     // of the file
 	next    time.Time // when the next segment was made; zero for the newest
-	keep    bool      // it holds damage that could not be copied: it must not go
+	needed  bool      // it holds what is not secured yet
+	keep    bool      // it holds damage that could not be copied: it is not removed, but goes to the quarantine
 }
 
 const segmentSuffix = ".segment"
@@ -48,8 +49,9 @@ func (s *segment) publish(g extent) {
 	s.last = g.last
 }
 
-// find returns the first extent that holds a number from seq on.
-func (s *segment) find(seq uint64) (extent, bool) {
+// find returns the first extent that holds a number from seq on, with those that follow it without a break, until it has want
+// bytes.
+func (s *segment) find(seq uint64, want int64) (extent, bool) {
 	lo, hi := 0, len(s.extents)
 	for lo < hi {
 		if mid := (lo + hi) / 2; s.extents[mid].last < seq {
@@ -61,5 +63,12 @@ func (s *segment) find(seq uint64) (extent, bool) {
 	if lo == len(s.extents) {
 		return extent{}, false
 	}
-	return s.extents[lo], true
+	e := s.extents[lo]
+	for _, next := range s.extents[lo+1:] {
+		if e.end-e.off >= want || next.off != e.end || next.first != e.last+1 {
+			break
+		}
+		e.end, e.last = next.end, next.last
+	}
+	return e, true
 }

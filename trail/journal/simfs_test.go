@@ -30,6 +30,8 @@ type simFS struct {
 
 	// fault may answer an operation with an error instead of its doing, or wait. It is called without the lock.
 	fault func(op, path string) error
+	// unreadable says that the disk cannot read some of the n bytes at off.
+	unreadable func(path string, off int64, n int) bool
 	// forget says that Sync of path tells the truth about nothing: a mutation.
 	forgetSync, forgetSyncDir func(path string) bool
 }
@@ -314,6 +316,38 @@ func (s *simFS) crash(how loss, random *rand.Rand) *simFS {
 	return after
 }
 
+// kill returns what the next process finds after this one was killed: all that it wrote is there, and no more of it is on disk
+// than was.
+func (s *simFS) kill() *simFS {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	after := newSimFS()
+	copies := map[*simNode]*simNode{}
+	of := func(n *simNode) *simNode {
+		if n == nil {
+			return nil
+		}
+		if copies[n] == nil {
+			copies[n] = &simNode{
+				dir: n.dir, data: slices.Clone(n.data), synced: slices.Clone(n.synced),
+				written: slices.Clone(n.written), doomed: slices.Clone(n.doomed),
+			}
+		}
+		return copies[n]
+	}
+	for path, n := range s.nodes {
+		after.nodes[path] = of(n)
+	}
+	for path, n := range s.durable {
+		after.durable[path] = of(n)
+	}
+	for _, r := range s.pending {
+		after.pending = append(after.pending, simRename{r.dir, r.path, of(r.node)})
+	}
+	after.quota, after.forgetSync, after.forgetSyncDir = s.quota, s.forgetSync, s.forgetSyncDir
+	return after
+}
+
 func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {
@@ -377,6 +411,9 @@ var errShort = errors.New("simfs: short write")
 
 func (f *simFile) ReadAt(p []byte, off int64) (n int, err error) {
 	err = f.fs.do("read", f.path, func() error {
+		if f.fs.unreadable != nil && f.fs.unreadable(f.path, off, len(p)) {
+			return syscall.EIO
+		}
 		if off < int64(len(f.node.data)) {
 			n = copy(p, f.node.data[off:])
 		}

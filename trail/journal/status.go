@@ -12,7 +12,7 @@ type Status struct {
 	Segments    int
 	Bytes       int64  // of the segments' files
 	First       uint64 // the number of the oldest record that is left; above Last where none is
-	Last        uint64 // the highest number on disk
+	Last        uint64 // the highest number on disk; where the end is damaged, no reader comes so far
 	Readers     []ReaderStatus
 	Damage      []Damage
 	Torn        []Torn
@@ -29,7 +29,7 @@ type ReaderStatus struct {
 	Open     bool          // false: a cursor on disk that nobody reads for; it pins all the same if it is required
 	Damaged  bool          // its file was not readable: it starts again at the oldest record
 	Seq      uint64        // everything up to it is delivered
-	Lag      uint64        // how many records are not
+	Lag      uint64        // how many are not, up to the last one that can be read
 	Oldest   time.Duration // how long ago the oldest of those was written, to within ten seconds; zero where there is none
 	Missed   uint64        // what a best-effort reader came too late for
 }
@@ -56,14 +56,14 @@ func (j *Journal) Status() Status {
 	for _, segment := range j.segments {
 		s.Bytes += segment.size
 	}
-	now := j.config.now()
+	now, newest := j.config.now(), j.newest()
 	for _, c := range j.cursors {
 		r := ReaderStatus{Name: c.name, Required: c.required, Open: c.reader != nil, Damaged: c.damaged, Seq: c.seq}
 		if c.reader != nil {
 			r.Missed = c.reader.missed
 		}
-		if c.seq < j.synced {
-			r.Lag = j.synced - c.seq
+		if c.seq < newest {
+			r.Lag = newest - c.seq
 			r.Oldest = j.written(c.seq+1, now)
 		}
 		s.Readers = append(s.Readers, r)
@@ -72,10 +72,21 @@ func (j *Journal) Status() Status {
 	return s
 }
 
+// newest returns the highest number that can be read, or zero. It is below the highest number on disk where the end is damaged:
+// no reader comes so far. Called with mu held.
+func (j *Journal) newest() uint64 {
+	for _, s := range slices.Backward(j.segments) {
+		if n := len(s.extents); n > 0 {
+			return s.extents[n-1].last
+		}
+	}
+	return 0
+}
+
 // written returns how long ago the record seq, or the first behind it, was written. Called with mu held.
 func (j *Journal) written(seq uint64, now time.Time) time.Duration {
-	for _, s := range j.segments {
-		if e, ok := s.find(seq); ok {
+	for _, s := range j.from(seq) {
+		if e, ok := s.find(seq, 0); ok {
 			return max(0, now.Sub(time.Unix(0, e.at)))
 		}
 	}

@@ -18,13 +18,17 @@ type stretch struct {
 	missed  uint64 // how many numbers were gone
 }
 
-// readAhead is the least that one read asks for.
-const readAhead = 64 << 10
+// What one read asks for: as much as the caller wants, within these limits, and no more than there is.
+const (
+	leastRead = 64 << 10
+	mostRead  = 4 << 20
+)
 
 // read returns records from next on, none where there are no more. What lies in front of what is left is skipped.
 func (s *stretch) read(j *Journal, maxRecords, maxBytes int) ([]Record, error) {
+	want := int64(min(max(maxBytes, 0), mostRead) + leastRead)
 	for {
-		seg, e, skipped, ok := j.locate(s.next)
+		seg, e, skipped, ok := j.locate(s.next, want+extentBytes) // from where the stretch is in the first extent
 		if !ok {
 			return nil, nil
 		}
@@ -36,7 +40,7 @@ func (s *stretch) read(j *Journal, maxRecords, maxBytes int) ([]Record, error) {
 			}
 			return nil, err
 		}
-		records, err := s.collect(&e, maxRecords, maxBytes)
+		records, err := s.collect(&e, want, maxRecords, maxBytes)
 		switch {
 		case err != nil:
 			return nil, err
@@ -70,14 +74,14 @@ func (s *stretch) seek(j *Journal, seg *segment, e *extent) error {
 }
 
 // collect returns records of one extent. None means that the frame of next is not where it should be.
-func (s *stretch) collect(e *extent, maxRecords, maxBytes int) ([]Record, error) {
-	want := int64(min(maxBytes, extentBytes)) + readAhead
-	if int64(len(s.buf)) < min(readAhead, e.end-s.off) {
+func (s *stretch) collect(e *extent, want int64, maxRecords, maxBytes int) ([]Record, error) {
+	if int64(len(s.buf)) < min(want/2, e.end-s.off) { // what is left of the last read would make a small batch
 		if err := s.load(min(want, e.end-s.off)); err != nil {
 			return nil, err
 		}
 	}
-	var records []Record
+	most := min(uint64(maxRecords), uint64(len(s.buf)/frameHeaderSize), e.last-s.next+1) //nolint:gosec // positive
+	records := make([]Record, 0, most)
 	for size := 0; s.off < e.end && s.next <= e.last && len(records) < maxRecords; {
 		f, ok := decodeFrame(s.buf, s.segment.seed)
 		if !ok && len(s.buf) >= frameHeaderSize {
@@ -149,19 +153,29 @@ func (s *stretch) close() {
 	s.segment, s.file, s.buf = nil, nil, nil
 }
 
-// locate returns the extent that holds seq or, where that is gone, the first number behind it; skipped says how many are gone.
-func (j *Journal) locate(seq uint64) (seg *segment, e extent, skipped uint64, ok bool) {
+// locate returns the extent that holds seq or, where that is gone, the first number behind it, and what follows it until there
+// are want bytes; skipped says how many numbers are gone.
+func (j *Journal) locate(seq uint64, want int64) (seg *segment, e extent, skipped uint64, ok bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, s := range j.segments {
-		if s.last < seq {
-			continue
-		}
-		if e, ok := s.find(seq); ok {
+	for _, s := range j.from(seq) {
+		if e, ok := s.find(seq, want); ok {
 			return s, e, max(e.first, seq) - seq, true
 		}
 	}
 	return nil, extent{}, 0, false
+}
+
+// from returns the segments that may hold numbers from seq on. It looks from the newest on, which is where most readers are, so
+// that a sink that is far behind does not slow the others. Called with mu held.
+func (j *Journal) from(seq uint64) []*segment {
+	i := len(j.segments)
+	for ; i > 0; i-- {
+		if s := j.segments[i-1]; s.last < seq && len(s.extents) > 0 {
+			break
+		}
+	}
+	return j.segments[i:]
 }
 
 // gone reports whether the journal has removed a segment.

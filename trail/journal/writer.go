@@ -40,6 +40,7 @@ func (j *Journal) write() {
 		end := j.closing && len(j.open.waiters) == 0
 		j.mu.Unlock()
 		if end {
+			j.writeGap()
 			_ = j.writeMark() // a courtesy to the next Open
 			return
 		}
@@ -141,6 +142,9 @@ func (j *Journal) prepare(g *group) bool {
 
 // put writes a group behind what the active segment holds, and syncs it. A gap goes with the first group that succeeds.
 func (j *Journal) put(g *group, at time.Time) error {
+	if err := j.secureGroup(); err != nil {
+		return err
+	}
 	if j.active != nil && j.active.end+int64(len(g.buf)+commitSize) > j.active.limit {
 		j.retire()
 	}
@@ -179,6 +183,9 @@ func (j *Journal) encode(g *group, seed uint32, at time.Time, mark uint64) encod
 	j.mu.Lock()
 	e := encoded{bytes: g.buf[gapSize:], first: j.next, at: at, gap: j.gap}
 	j.mu.Unlock()
+	if g == j.unsecured {
+		e.gap = Gap{} // its records have their numbers already
+	}
 	if e.gap.Refused > 0 {
 		clear(g.buf[:gapSize])
 		e.gap.encode(g.buf[:gapSize])
@@ -250,6 +257,22 @@ func (j *Journal) publish(e extent) {
 	}
 }
 
+// writeGap says what was refused, though no record follows it.
+func (j *Journal) writeGap() {
+	if j.refusing() {
+		if err := j.put(newGroup(), j.config.now()); err != nil {
+			j.note(err)
+		}
+	}
+}
+
+// refusing reports whether there are refused records that no gap record names.
+func (j *Journal) refusing() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.gap.Refused > 0
+}
+
 // mark has the writer write a mark. A timer calls it.
 func (j *Journal) mark() {
 	j.mu.Lock()
@@ -260,6 +283,11 @@ func (j *Journal) mark() {
 
 // writeMark says on disk that everything so far is on disk, so that damage of the last group is not taken for a torn write.
 func (j *Journal) writeMark() error {
+	if err := j.secureGroup(); err != nil {
+		j.note(err)
+		j.idling.Reset(j.config.IdleMark) // nobody else may try again
+		return err
+	}
 	a := j.active
 	if a == nil || j.marked == j.synced {
 		return nil
