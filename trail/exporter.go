@@ -26,11 +26,11 @@ type Sink struct {
 // BatchExporter is what an exporter implements to take whole batches, and to tell records that it will never take from
 // faults that pass.
 type BatchExporter interface {
-	// ExportBatch stores the records of b, all of them or none but those of a [BadRecordsError]. It returns
+	// ExportBatch stores the records of b, unless b is Divisible all of them or none but those of a [BadRecordsError]. It returns
 	//
 	//   - nil: every record is as durable as the exporter promises;
 	//   - a [BadRecordsError]: the records it names will never be taken, all others are stored;
-	//   - a [StopError]: nothing is stored, nor will be before somebody mends the configuration;
+	//   - a [StopError]: this call stored nothing, nor will the next before somebody mends the configuration;
 	//   - any other error: not confirmed. The same records come again, as often as needed, so that ExportBatch must be
 	//     idempotent on a record's time and id.
 	//

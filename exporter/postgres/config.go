@@ -15,7 +15,8 @@ type Config struct {
 	// parameters of pgx and of its pool (pool_max_conns). What it leaves out comes from the PG… environment variables.
 	DSN string
 	// Pool is a pool of the caller's, which [Exporter.Shutdown] leaves open. It needs a connection for each concurrent
-	// call, with client_encoding UTF8, and must not hand them out within a transaction.
+	// call, with client_encoding UTF8, and must not hand them out within a transaction. One more makes a backlog leave
+	// faster: a large batch from a journal is stored over two.
 	Pool *pgxpool.Pool
 	// Now is the clock by which partitions are made ahead. Defaults to time.Now.
 	Now func() time.Time

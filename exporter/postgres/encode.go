@@ -22,7 +22,7 @@ var (
 // encoder holds the rows of one batch in the format of COPY … BINARY. Rows are encoded once, and sent as often as it takes.
 type encoder struct {
 	buf       []byte
-	ends      []int // row i of the batch ends at ends[i]; a record that is not storable has an empty row
+	ends      []int // row i of the batch ends at ends[i]; a record that is not storable, or another's, has an empty row
 	resources []encodedResource
 }
 
@@ -60,12 +60,15 @@ func (e *encoder) add(r *otelaudit.Record) error {
 	return err
 }
 
+// skip leaves out the next row.
+func (e *encoder) skip() { e.ends = append(e.ends, len(e.buf)) }
+
 // stream returns the COPY data of the rows in part, which ascends.
 func (e *encoder) stream(part []int) *net.Buffers {
 	data := net.Buffers{copyHeader}
 	for i := 0; i < len(part); {
 		first := i
-		for i++; i < len(part) && part[i] == part[i-1]+1; i++ {
+		for i++; i < len(part) && e.start(part[i]) == e.ends[part[i-1]]; i++ {
 		}
 		data = append(data, e.buf[e.start(part[first]):e.ends[part[i-1]]])
 	}

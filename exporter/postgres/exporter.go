@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -15,7 +17,7 @@ import (
 )
 
 // Exporter keeps activities in Postgres. Make one with [Open] or [New]. Its methods are safe for concurrent use; each call
-// uses one connection of the pool while it runs.
+// uses one connection of the pool while it runs, and a large divisible batch a second one, if the pool has one to spare.
 type Exporter struct {
 	pool     *pgxpool.Pool
 	ownsPool bool
@@ -25,6 +27,8 @@ type Exporter struct {
 	shut  bool
 	calls sync.WaitGroup
 	done  chan struct{} // closed when the last call has ended after Shutdown
+
+	aloneUntil atomic.Pointer[time.Time] // until then no second connection is made
 }
 
 var (
@@ -37,32 +41,29 @@ var (
 // synchronous_commit not off. Records must be made by an otelaudit.Recorder or otelaudit.ParseRecord.
 //
 // It is one transaction, unless rows are there already, a partition is missing or the database refuses a record: then it is
-// several, and an error may come although some records are committed. Those stay one row when the batch comes again.
+// several, and an error may come although some records are committed. Those stay one row when the batch comes again. So it is
+// with a Divisible batch of 512 records or more, which is two transactions at once, over two connections. It does not wait for
+// the second one: where the pool has none to spare, or none in time, the first does it all.
 //
 // A record is bad where the database refuses it for what it holds, where its time and id name another activity
 // ([ErrConflict]), or where it is none ([ErrNotStorable]). Where the database refuses several records and takes none, it
 // returns a trail.StopError, because the fault is more likely the table's. A batch without records asks whether the table
 // could take some now.
 func (e *Exporter) ExportBatch(ctx context.Context, b *trail.Batch) error {
-	d := delivery{records: b.Records, rows: newEncoder()}
-	defer d.rows.free()
+	var r result
 	err := e.withConn(ctx, func(pc *pgconn.PgConn) error {
-		d.conn = pc
-		err := d.run(ctx)
-		if d.stored && ctx.Err() == nil && !pc.IsClosed() {
+		r = e.store(ctx, pc, b)
+		if r.stored && ctx.Err() == nil && !pc.IsClosed() {
 			e.makeAhead()
 		}
-		return err
+		return nil
 	})
-	f, failed := errors.AsType[*fault](err)
-	switch {
-	case !failed:
+	if f, failed := errors.AsType[*fault](err); failed {
+		r.failure = f
+	} else if err != nil {
 		return err
-	case f.verdict == stop && !d.stored: // StopError says that nothing is stored; else the next attempt says it
-		return &trail.StopError{Err: fmt.Errorf("postgres: %w", f.err)}
-	default:
-		return fmt.Errorf("postgres: %w", f.err)
 	}
+	return r.err(ctx)
 }
 
 // withConn calls f with a connection. An error is f's, a fault in getting one, or sdklog.ErrExporterShutdown.

@@ -42,24 +42,26 @@ func keyOf(r *otelaudit.Record) key { return key{r.Time.UnixMicro(), r.ID} }
 
 // stage writes part in a transaction of its own, where rows of it may be there, or in it twice. The same activity is a
 // success; another activity under a key that is taken becomes a bad record.
-func (d *delivery) stage(ctx context.Context, part []int) error {
-	first, unique := d.unique(part)
+func (s *share) stage(ctx context.Context, part []int) error {
+	first, unique := s.unique(part)
 	there := map[key]*otelaudit.Record{} // rows that were in the table before
-	err := inTransaction(ctx, d.conn, func() error {
-		if _, err := exec(ctx, d.conn, createStageSQL); err != nil {
+	var added int64
+	err := inTransaction(ctx, s.conn, func() error {
+		if _, err := exec(ctx, s.conn, createStageSQL); err != nil {
 			return classifySetup(err)
 		}
-		if err := d.copyTo(ctx, copyStageSQL, unique); err != nil {
+		if err := s.copyTo(ctx, copyStageSQL, unique); err != nil {
 			return err
 		}
-		inserted, err := exec(ctx, d.conn, insertStagedSQL)
-		if err != nil || inserted.RowsAffected() == int64(len(unique)) {
+		inserted, err := exec(ctx, s.conn, insertStagedSQL)
+		added = inserted.RowsAffected()
+		if err != nil || added == int64(len(unique)) {
 			return err
 		}
-		if err := d.readStaged(ctx, there); err != nil {
+		if err := s.readStaged(ctx, there); err != nil {
 			return err
 		}
-		if missing := int64(len(unique)) - inserted.RowsAffected() - int64(len(there)); missing != 0 {
+		if missing := int64(len(unique)) - added - int64(len(there)); missing != 0 {
 			return fmt.Errorf("%d records: %w", missing, errVanished)
 		}
 		return nil
@@ -67,25 +69,26 @@ func (d *delivery) stage(ctx context.Context, part []int) error {
 	if err != nil {
 		return err
 	}
+	s.added = s.added || added > 0
 	for _, i := range part {
-		r := d.records[i]
+		r := s.records[i]
 		k := keyOf(r)
 		stored := there[k]
 		if stored == nil {
-			stored = d.records[first[k]]
+			stored = s.records[first[k]]
 		}
 		if !stored.SameActivity(r) {
-			d.addBad(i, fmt.Errorf("%w: %s at %s", ErrConflict, r.ID, r.Time.Format(time.RFC3339Nano)))
+			s.addBad(i, fmt.Errorf("%w: %s at %s", ErrConflict, r.ID, r.Time.Format(time.RFC3339Nano)))
 		}
 	}
 	return nil
 }
 
 // unique returns the first record of each key: by key, and in order.
-func (d *delivery) unique(part []int) (first map[key]int, unique []int) {
+func (s *share) unique(part []int) (first map[key]int, unique []int) {
 	first = make(map[key]int, len(part))
 	for _, i := range part {
-		k := keyOf(d.records[i])
+		k := keyOf(s.records[i])
 		if _, twice := first[k]; !twice {
 			first[k] = i
 			unique = append(unique, i)
@@ -95,9 +98,9 @@ func (d *delivery) unique(part []int) (first map[key]int, unique []int) {
 }
 
 // readStaged puts the rows that were there into there.
-func (d *delivery) readStaged(ctx context.Context, there map[key]*otelaudit.Record) error {
+func (s *share) readStaged(ctx context.Context, there map[key]*otelaudit.Record) error {
 	var rows decoder
-	result := d.conn.ExecParams(ctx, readStagedSQL, nil, nil, nil, binaryResults)
+	result := s.conn.ExecParams(ctx, readStagedSQL, nil, nil, nil, binaryResults)
 	for result.NextRow() {
 		r, err := rows.record(result.Values())
 		if err != nil {

@@ -92,7 +92,7 @@ func TestCloseLeavesNoGapUnsaid(t *testing.T) {
 		cancel()
 		refused := 0
 		for j.Status().Refused == 0 { // either on its way already, or refused
-			_, err = j.Append(canceled, []byte("given up"))
+			_, _ = j.Append(canceled, []byte("given up"))
 			refused++
 		}
 		require.NoError(t, j.Close())

@@ -21,9 +21,9 @@ type commit struct {
 }
 
 // groupSum is the CRC over the headers of a group's frames. Each of them holds the CRC of its payload, so it covers
-// everything but the padding.
+// everything but the padding. A header's own CRC stays out: the CRC of bytes and of their CRC is the same for all bytes.
 func groupSum(sum uint32, frameHead []byte) uint32 {
-	return crc32.Update(sum, castagnoli, frameHead[:frameHeaderSize])
+	return crc32.Update(sum, castagnoli, frameHead[:frameSumAt])
 }
 
 // append adds the frame to b.

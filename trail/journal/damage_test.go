@@ -282,3 +282,32 @@ func flips(i int) []byte {
 	}
 	return []byte{1 << (i % 8)}
 }
+
+// A commit vouches for the records that were there when it was written, and for no others: not for one that was put in place of
+// another, whole in itself, with the same number and length.
+func TestACommitVouchesForItsRecordsOnly(t *testing.T) {
+	t.Parallel()
+	s := newSimFS()
+	j, err := Open(small(s))
+	require.NoError(t, err)
+	_, err = j.Append(context.Background(), []byte("first"), []byte("other"))
+	require.NoError(t, err)
+	files := s.contents("/var/audit") // before the mark of Close
+	require.NoError(t, j.Close())
+	path := segmentsOf(files)[0]
+	for i, off := range []int{dataStart, dataStart + frameSize(5)} {
+		b := bytes.Clone(files[path])
+		h, _, err := decodeHeader(b)
+		require.NoError(t, err)
+		f, ok := decodeFrame(b[off:], h.seed())
+		require.True(t, ok)
+		phantom := []byte("ghost")
+		copy(b[off+frameHeaderSize:], phantom)
+		openFrame(b[off:], recordFrame, len(phantom), checksum(phantom))
+		closeFrame(b[off:], f.seq, h.seed())
+		again := open(t, small(diskOf(map[string][]byte{path: b})))
+		_, records := contentsOf(t, again)
+		require.Empty(t, records, "record %d", i+1)
+		require.Len(t, again.Status().Torn, 1)
+	}
+}

@@ -16,6 +16,7 @@ const (
 
 const (
 	frameHeaderSize = 24
+	frameSumAt      = 20 // where a header's own CRC is, over what is before it
 	frameAlign      = 8 // each frame begins at a multiple of it, which is where recovery looks after damage
 )
 
@@ -44,7 +45,7 @@ func openFrame(b []byte, typ frameType, length int, sum uint32) {
 // closeFrame completes a header with its number and its CRC.
 func closeFrame(b []byte, seq uint64, seed uint32) {
 	binary.LittleEndian.PutUint64(b[8:], seq)
-	binary.LittleEndian.PutUint32(b[20:], crc32.Update(seed, castagnoli, b[:20]))
+	binary.LittleEndian.PutUint32(b[frameSumAt:], crc32.Update(seed, castagnoli, b[:frameSumAt]))
 }
 
 // frameLength reads the length of a header that openFrame wrote.
@@ -55,7 +56,7 @@ func decodeFrame(b []byte, seed uint32) (h frameHeader, ok bool) {
 	if len(b) < frameHeaderSize || b[4] < byte(recordFrame) || b[4] > byte(gapFrame) || b[5]|b[6]|b[7] != 0 {
 		return h, false
 	}
-	if binary.LittleEndian.Uint32(b[20:]) != crc32.Update(seed, castagnoli, b[:20]) {
+	if binary.LittleEndian.Uint32(b[frameSumAt:]) != crc32.Update(seed, castagnoli, b[:frameSumAt]) {
 		return h, false
 	}
 	return frameHeader{
