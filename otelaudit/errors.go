@@ -62,8 +62,12 @@ func (e *TrackError) Error() string {
 func (e *TrackError) Unwrap() error { return e.Err }
 
 // IsRetryable reports whether tracking the activities of err's [TrackError] again can succeed without anybody mending
-// anything in the code: after a timeout, a full queue, or a stopped sink that somebody has mended.
+// anything in the code: after a timeout, a full queue, or a stopped sink that somebody has mended. After ErrNotDelivered it
+// need not: the record is there.
 func IsRetryable(err error) bool {
+	if errors.Is(err, ErrNotDelivered) { // it is recorded
+		return false
+	}
 	return errors.Is(err, ErrTimeout) || errors.Is(err, ErrFull) || errors.Is(err, ErrUnavailable)
 }
 

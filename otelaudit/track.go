@@ -85,6 +85,7 @@ func failureReason(err error) string {
 		err  error
 		name string
 	}{
+		{ErrNotDelivered, "not_delivered"},
 		{ErrNoTrail, "no_trail"},
 		{ErrInvalid, "invalid"},
 		{ErrShutdown, "shutdown"},
@@ -92,7 +93,6 @@ func failureReason(err error) string {
 		{ErrFull, "full"},
 		{ErrUnavailable, "unavailable"},
 		{ErrRejected, "rejected"},
-		{ErrNotDelivered, "not_delivered"},
 	} {
 		if errors.Is(err, known.err) {
 			return known.name

@@ -274,7 +274,7 @@ func (d *deliverer) failing(err error) {
 func (d *deliverer) stop(err error) {
 	d.mu.Lock()
 	d.setState(Stopped, err)
-	failed := fmt.Errorf("%w: %w", otelaudit.ErrNotDelivered, d.unavailable())
+	failed := d.undelivered()
 	d.mu.Unlock()
 	if !d.bestEffort {
 		d.store.expected.fail(failed)
@@ -330,11 +330,18 @@ func (d *deliverer) left() error {
 	if n == 0 {
 		return nil
 	}
-	err := fmt.Errorf("otelaudit: sink %q: %d records are left in the journal %s: the next start on it delivers them", d.name, n, d.journal.Dir())
+	err := fmt.Errorf("otelaudit: sink %q: %s left in the journal %s: the next start on it delivers them", d.name, records(n), d.journal.Dir())
 	if cause := d.trouble(); cause != nil {
 		err = fmt.Errorf("%w: %w", err, cause)
 	}
 	return err
+}
+
+func records(n uint64) string {
+	if n == 1 {
+		return "1 record is"
+	}
+	return fmt.Sprintf("%d records are", n)
 }
 
 func (d *deliverer) status(own *journal.Status) SinkStatus {

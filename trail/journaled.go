@@ -158,8 +158,11 @@ func (s *journaled) submitAndWait(c *call, timeout time.Duration) error {
 // stopped returns why a record will not be delivered soon, or nil.
 func (s *journaled) stopped() error {
 	for _, o := range s.trail.outlets[:s.trail.required] {
-		if err := o.stopped(); err != nil {
-			return fmt.Errorf("%w: %w", otelaudit.ErrNotDelivered, err)
+		o.mu.Lock()
+		stopped, err := o.state == Stopped, o.undelivered()
+		o.mu.Unlock()
+		if stopped {
+			return err
 		}
 	}
 	return nil

@@ -159,6 +159,8 @@ func TestAWaitEndsWhereNothingWillCome(t *testing.T) {
 	require.ErrorContains(t, err, "no table")
 	err = await(t, track(tr, activity("still.create")))
 	require.ErrorIs(t, err, otelaudit.ErrNotDelivered)
+	require.NotErrorIs(t, err, otelaudit.ErrUnavailable)
+	require.False(t, otelaudit.IsRetryable(err), "it is recorded")
 }
 
 func TestAWaitNeedsARequiredSink(t *testing.T) {

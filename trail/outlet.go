@@ -91,6 +91,11 @@ func (o *outlet) unavailable() error {
 	return fmt.Errorf("%w: sink %q: %w", otelaudit.ErrUnavailable, o.name, o.lastErr)
 }
 
+// undelivered is the error of who waits for a sink that has stopped. Called with mu held.
+func (o *outlet) undelivered() error {
+	return fmt.Errorf("%w: sink %q is stopped: %w", otelaudit.ErrNotDelivered, o.name, o.lastErr)
+}
+
 // stopped returns the error of a sink that has stopped, or nil.
 func (o *outlet) stopped() error {
 	o.mu.Lock()

@@ -13,8 +13,8 @@ import (
 	"github.com/rj-gamer/go-activity-tracker/query"
 )
 
-// ask puts to the table what an auditor would.
-func ask(ctx context.Context, out io.Writer, table query.Reader, since time.Time) error {
+// ask asks what an auditor would.
+func ask(ctx context.Context, out io.Writer, records query.Reader, since time.Time) error {
 	for _, q := range []struct {
 		title  string
 		filter query.Filter
@@ -22,9 +22,9 @@ func ask(ctx context.Context, out io.Writer, table query.Reader, since time.Time
 		{"Who touched invoice " + storyInvoice + "?", query.Filter{Target: invoice{ID: storyInvoice}.target(), From: since}},
 		{"What was denied?", query.Filter{Outcomes: []otelaudit.Outcome{otelaudit.Denied}, From: since}},
 	} {
-		page, err := table.Query(ctx, q.filter, query.PageRequest{})
+		page, err := records.Query(ctx, q.filter, query.PageRequest{})
 		if err != nil {
-			return fmt.Errorf("ask the table %q: %w", q.title, err)
+			return fmt.Errorf("ask %q: %w", q.title, err)
 		}
 		fmt.Fprintf(out, "\n%s\n", q.title)
 		if err := printRecords(out, page.Records); err != nil {
@@ -34,7 +34,7 @@ func ask(ctx context.Context, out io.Writer, table query.Reader, since time.Time
 	return nil
 }
 
-// printRecords writes a line for each record, the newest first, as they come from the table.
+// printRecords writes a line for each record, the newest first, as they come.
 func printRecords(out io.Writer, records []*otelaudit.Record) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "  TIME\tWHO\tDID\tTO\tOUTCOME\tTRACE\tDETAILS")

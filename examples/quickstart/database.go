@@ -17,8 +17,8 @@ type startPostgres func(context.Context) (*postgresServer, error)
 
 type postgresServer struct {
 	url       string
-	where     string // for people; a URL may hold a password
-	howToLook string // likewise
+	vanishes  bool   // at the end, with all that is in it
+	howToLook string // for people; a URL may hold a password
 	stop      func(context.Context) error
 }
 
@@ -27,13 +27,11 @@ func localPostgres(ctx context.Context) (*postgresServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &postgresServer{url: server.URL(), stop: server.Stop}
-	if server.Named() {
-		s.where = "the Postgres that OTELAUDIT_POSTGRES_URL names, schema otelaudit"
-		s.howToLook = fmt.Sprintf(howToLook, `"$OTELAUDIT_POSTGRES_URL"`)
-	} else {
-		s.where = "a private Postgres, which vanishes at the end (set OTELAUDIT_POSTGRES_URL to keep it)"
+	s := &postgresServer{url: server.URL(), vanishes: !server.Named(), stop: server.Stop}
+	if s.vanishes {
 		s.howToLook = fmt.Sprintf(howToLook, "'"+server.URL()+"'")
+	} else {
+		s.howToLook = fmt.Sprintf(howToLook, `"$OTELAUDIT_POSTGRES_URL"`)
 	}
 	return s, nil
 }

@@ -12,35 +12,33 @@ import (
 
 	"github.com/rj-gamer/go-activity-tracker/internal/localpg"
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
+	"github.com/rj-gamer/go-activity-tracker/query"
 	"github.com/rj-gamer/go-activity-tracker/trail"
 )
 
 type config struct {
+	dir   string // the journal's
 	serve bool
 	addr  string // where to listen with serve
 
 	hashIterations int // what a password costs whoever tries it
 }
 
-// run is the program. It ends with two counts that nothing connects but the trail: what Track confirmed, and what the table has.
+// run is the program.
 func run(ctx context.Context, c config, out io.Writer, start startPostgres) (err error) {
 	began := time.Now()
 	db, err := openDatabase(ctx, start)
 	switch {
 	case errors.Is(err, localpg.ErrNotInstalled):
-		fmt.Fprintf(out, "There is no Postgres here, so the activities are only printed. To have them in a table:\n%v\n\n", err)
+		db = nil
 	case err != nil:
 		return err
 	default:
 		defer func() { err = errors.Join(err, db.close(ctx)) }()
-		fmt.Fprintf(out, "The activity table is in %s.\n\n", db.where)
 	}
+	sayWhere(out, c.dir, db)
 
-	us, err := identify(ctx)
-	if err != nil {
-		return err
-	}
-	t, err := openTrail(ctx, us, sinks(out, db))
+	t, err := openTrail(ctx, c.dir, sinks(out, db))
 	if err != nil {
 		return err
 	}
@@ -50,18 +48,13 @@ func run(ctx context.Context, c config, out io.Writer, start startPostgres) (err
 		return err
 	}
 
-	tracked := t.Status().Emitted
-	var stored uint64
-	if db != nil {
-		if stored, err = db.count(ctx, us.instance(), began); err != nil {
-			return err
-		}
+	n, err := count(ctx, t, db, began)
+	if err != nil {
+		return err
 	}
-	fmt.Fprintf(out, "\nquickstart: tracked=%d postgres=%d\n", tracked, stored)
-	if db != nil && tracked != stored {
-		return fmt.Errorf("the trail confirmed %d records, and the table has %d", tracked, stored)
-	}
-	return nil
+	sayWhatWasLeft(out, t.Status())
+	fmt.Fprintf(out, "\nquickstart: %v\n", n)
+	return n.check(db)
 }
 
 // serve answers requests, first those of the story. It returns when that is told, or with c.serve when ctx ends.
@@ -82,18 +75,21 @@ func serve(ctx context.Context, c config, out io.Writer, t *trail.Trail, db *dat
 	defer func() { err = errors.Join(err, server.close(ctx)) }()
 
 	began := time.Now()
-	if err := tellStory(ctx, out, server.url, t.ForceFlush); err != nil {
+	if err := tellStory(ctx, out, server.url, func(ctx context.Context) error { return flush(ctx, t) }); err != nil {
 		return err
 	}
+	var records query.Reader = t // reads the journal, all of it for each question
 	if db != nil {
-		if err := ask(ctx, out, db.exporter, began); err != nil {
-			return err
-		}
+		records = db.exporter // asks the table, which has indexes
+	}
+	if err := ask(ctx, out, records, began); err != nil {
+		return err
 	}
 	if !c.serve {
 		return nil
 	}
 	fmt.Fprintf(out, howToCurl, server.url)
+	fmt.Fprintf(out, howToTail, c.dir)
 	if db != nil {
 		fmt.Fprint(out, db.howToLook)
 	}

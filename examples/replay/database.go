@@ -37,6 +37,8 @@ func openTrail(ctx context.Context, url string) (*trail.Trail, error) {
 		return nil, errors.Join(err, pg.Shutdown(context.WithoutCancel(ctx)))
 	}
 	t, err := trail.Open(ctx, trail.Config{
+		// The files are kept anyway, and bringing them in again changes nothing: a journal would be another copy of them. Without
+		// one Track returns when the event is in the table, so what is counted as tracked is there.
 		NoJournal: true,
 		Service:   "replay",
 		Sinks:     []trail.Sink{{Name: "postgres", Exporter: pg}}, // shuts pg down with itself

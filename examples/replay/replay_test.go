@@ -211,7 +211,7 @@ func TestReplayIntoATrailThatIsStopped(t *testing.T) {
 	got := replayed(t.Context(), url, files(t, "a.jsonl", someEvent(1), "b.jsonl", someEvent(2))...)
 	require.Equal(t, exitIncomplete, got.status)
 	require.Equal(t, "a.jsonl: read=1 tracked=0 stored=0 new=0\nreplay: read=1 tracked=0 stored=0 new=0\n", got.out)
-	require.Regexp(t, `^a\.jsonl: line 1: otelaudit: a required sink is stopped: .*take it off otelaudit\.activity`, got.errs)
+	require.Regexp(t, `^a\.jsonl: line 1: otelaudit: nothing can take the record: .*take it off otelaudit\.activity`, got.errs)
 	require.Contains(t, got.errs, "\nreplay: the trail does not take any more\n")
 }
 

@@ -17,7 +17,7 @@ const (
 const (
 	frameHeaderSize = 24
 	frameSumAt      = 20 // where a header's own CRC is, over what is before it
-	frameAlign      = 8 // each frame begins at a multiple of it, which is where recovery looks after damage
+	frameAlign      = 8  // each frame begins at a multiple of it, which is where recovery looks after damage
 )
 
 // frameHeader is the head of a frame. It has a CRC of its own, so that a damaged payload costs exactly one record: where the

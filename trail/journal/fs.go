@@ -10,7 +10,7 @@ type FS interface {
 	Mkdir(path string) error
 	// OpenFile opens a file as os.OpenFile does; a new one is for its owner only (0600).
 	OpenFile(path string, flag int) (File, error)
-	// Rename moves a file within its directory, over one that is there.
+	// Rename moves a file within its directory, or into one below it, over one that is there.
 	Rename(from, to string) error
 	// Remove removes a file or an empty directory.
 	Remove(path string) error

@@ -7,7 +7,9 @@ import (
 	"time"
 )
 
-// Journal is an open journal. Its methods may be called from several goroutines.
+// Journal is an open journal. Its methods may be called from several goroutines. Append, Close and Status keep their time
+// whatever the disk does; Reader, Forget, Records and a Reader's Next and Commit are in system calls, which nobody can take back
+// from a disk that hangs.
 type Journal struct {
 	config Config
 	fs     FS
@@ -56,8 +58,8 @@ type Journal struct {
 }
 
 // Close refuses what comes from now on, brings what was taken to disk, with a mark behind it, and releases the directory. Where
-// the disk hangs it returns an error after Config.CloseTimeout; the directory stays locked until the system call returns.
-// Readers end. Close may be called again.
+// the disk hangs it returns an error after Config.CloseTimeout; the directory stays locked until the system call returns, a
+// Commit's too. Readers end: commit what they have delivered before. Close may be called again.
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	j.closing = true

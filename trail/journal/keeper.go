@@ -33,7 +33,7 @@ var zeros [1 << 20]byte
 // How often a writer that waits for space looks whether there is some.
 const spacePause = 100 * time.Millisecond
 
-// keep removes segments that nobody needs and prepares the next one, until the journal closes.
+// keep removes segments that nobody needs and prepares the next one, until the journal closes. It alone removes them.
 func (j *Journal) keep() {
 	for {
 		<-j.kick

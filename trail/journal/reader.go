@@ -92,8 +92,12 @@ func (j *Journal) oldest() uint64 {
 }
 
 // Next returns what follows, at least one record and at most maxRecords; their data is at most maxBytes, but for a single
-// record that is longer. It waits while there is none, until ctx ends. Fewer records than there are may come at once. An
-// error of the file system may pass: Next can be called again. ErrClosed: the reader or the journal is closed.
+// record that is longer. It waits while there is none, until ctx ends; then nothing is lost, and the next call goes on. Fewer
+// records than there are may come at once. ErrClosed: the reader or the journal is closed.
+//
+// An error of the file system may pass: Next can be called again, and goes on where it was. A block that the disk cannot read stops
+// the reader with such an error, until it can, or until the next Open, which reports it as damage and goes on behind it. ctx ends
+// the waiting, and no system call: on a disk that hangs, Next returns when the read does.
 func (r *Reader) Next(ctx context.Context, maxRecords, maxBytes int) ([]Record, error) {
 	j := r.journal
 	for {
@@ -127,7 +131,9 @@ func (r *Reader) Next(ctx context.Context, maxRecords, maxBytes int) ([]Record, 
 
 // Commit says that everything up to seq is delivered. It returns after the cursor is on disk (fsync); then the segments that
 // every required reader has passed may go. A number that is committed already is no error. After an error the cursor is
-// where it was: it may lag, and never leads.
+// where it was: it may lag, and never leads; Commit can be called again. On a disk that hangs it returns when the disk answers, as
+// no system call can be taken back: whoever must not wait calls it from a goroutine of its own. Until it has returned the journal
+// stays locked, also behind Close. After that it is ErrClosed.
 func (r *Reader) Commit(seq uint64) error {
 	j, c := r.journal, r.cursor
 	j.mu.Lock()
