@@ -1,0 +1,6 @@
+//go:build unix && race
+
+package torture
+
+// raceDetector multiplies what a process takes.
+const raceDetector = true
