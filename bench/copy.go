@@ -91,19 +91,21 @@ func copyJSON(b []byte, text func([]byte) []byte) []byte {
 }
 
 func copyActor(b []byte, a *otelaudit.Actor) []byte {
-	return copyJSON(b, func(b []byte) []byte {
-		b = append(b, `{"roles":[`...)
-		for i, role := range a.Roles {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = jsonString(b, role)
+	return copyJSON(b, func(b []byte) []byte { return appendActorJSON(b, a) })
+}
+
+func appendActorJSON(b []byte, a *otelaudit.Actor) []byte {
+	b = append(b, `{"roles":[`...)
+	for i, role := range a.Roles {
+		if i > 0 {
+			b = append(b, ',')
 		}
-		b = jsonString(append(b, `],"tenant":`...), a.Tenant)
-		b = jsonString(append(b, `,"auth_method":`...), a.AuthMethod)
-		b = jsonString(append(b, `,"trust":`...), a.Trust.String())
-		return append(b, '}')
-	})
+		b = jsonString(b, role)
+	}
+	b = jsonString(append(b, `],"tenant":`...), a.Tenant)
+	b = jsonString(append(b, `,"auth_method":`...), a.AuthMethod)
+	b = jsonString(append(b, `,"trust":`...), a.Trust.String())
+	return append(b, '}')
 }
 
 func copyChanges(b []byte, changes otelaudit.Changes) []byte {

@@ -16,12 +16,14 @@ import (
 const (
 	minRuns     = 6  // the fewest of which a median is taken
 	defaultRuns = 10 // many short runs see through the noise better than few long ones
+	longRuns    = 6  // of a benchmark whose runs are long
 )
 
 // harness lets contenders take turns, prints what was measured, and judges it.
 type harness struct {
 	out         io.Writer
 	runs        int    // of each contender
+	burst       int    // records of a burst
 	quick       bool   // one short run, and nothing is judged
 	profiles    string // directory for CPU profiles; "" for none
 	met, missed int
@@ -74,16 +76,58 @@ func (h *harness) inTurn(ctx context.Context, contenders ...contender) (results,
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
-			if i == 0 {
-				all[c.name] = map[unit][]float64{}
-				continue
-			}
-			for u, v := range figures {
-				all[c.name][u] = append(all[c.name][u], v)
+			all.add(c.name, figures, i)
+		}
+	}
+	return all, nil
+}
+
+// onceEach runs each contender once.
+func (h *harness) onceEach(ctx context.Context, contenders ...contender) (results, error) {
+	all := results{}
+	for _, c := range contenders {
+		figures, err := h.once(ctx, c, 1)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.name, err)
+		}
+		all.add(c.name, nil, 0)
+		all.add(c.name, figures, 1)
+	}
+	return all, nil
+}
+
+// contest measures several contenders that take turns within one run.
+type contest func(ctx context.Context) (map[string]map[unit]float64, error)
+
+// together is inTurn for contests.
+func (h *harness) together(ctx context.Context, contests ...contest) (results, error) {
+	all := results{}
+	for i := range h.runs + 1 {
+		for j, run := range contests {
+			c := contender{name: fmt.Sprintf("contest-%d", j+1), run: func(ctx context.Context, _ string) (map[unit]float64, error) {
+				figures, err := run(ctx)
+				for name, of := range figures {
+					all.add(name, of, i)
+				}
+				return nil, err
+			}}
+			if _, err := h.once(ctx, c, i); err != nil {
+				return nil, err
 			}
 		}
 	}
 	return all, nil
+}
+
+// add keeps the figures of a turn, but for the first.
+func (r results) add(name string, figures map[unit]float64, turn int) {
+	if turn == 0 {
+		r[name] = map[unit][]float64{}
+		return
+	}
+	for u, v := range figures {
+		r[name][u] = append(r[name][u], v)
+	}
 }
 
 func (h *harness) once(ctx context.Context, c contender, turn int) (map[unit]float64, error) {
@@ -126,6 +170,10 @@ func startProfile(path string) (stop func(), err error) {
 func (h *harness) show(r results, u unit, names ...string) {
 	for _, name := range names {
 		values := r[name][u]
+		if len(values) == 1 {
+			h.printf("  %-26s %10s  %s\n", name, number(values[0]), u)
+			continue
+		}
 		h.printf("  %-26s %10s  (%s–%s)  %s\n", name, number(median(values)), number(slices.Min(values)), number(slices.Max(values)), u)
 	}
 }

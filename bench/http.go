@@ -18,7 +18,7 @@ func httpBenchmark() benchmark {
 	const ours, plain = "otelhttp, audithttp, Track", "otelhttp"
 	cpu := goal{"http_cpu_vs_otelhttp", "<=", 1.15}
 	rps := goal{"http_rps_vs_otelhttp", ">=", 0.90}
-	return benchmark{[]goal{cpu, rps}, func(ctx context.Context, h *harness) error {
+	return benchmark{goals: []goal{cpu, rps}, takes: "2 min", run: func(ctx context.Context, h *harness) error {
 		r, err := h.inTurn(ctx,
 			contender{name: ours, run: h.requests(audited), remote: true},
 			contender{name: plain, run: h.requests(unaudited), remote: true},
@@ -46,7 +46,7 @@ func (h *harness) requests(k kind) func(context.Context, string) (map[unit]float
 	return func(ctx context.Context, profile string) (_ map[unit]float64, err error) {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 		defer cancel()
-		s, err := startServer(ctx, k, profile)
+		s, err := startServer(ctx, serverConfig{kind: k, profile: profile})
 		if err != nil {
 			return nil, err
 		}

@@ -13,25 +13,13 @@ import (
 	"os/exec"
 	"sync/atomic"
 	"time"
-
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-
-	"github.com/rj-gamer/go-activity-tracker/otelaudit"
-	"github.com/rj-gamer/go-activity-tracker/otelaudit/audithttp"
-)
-
-// kind is what a server has around its handler.
-type kind string
-
-const (
-	unaudited kind = "otelhttp"
-	audited   kind = "otelhttp+audit"
 )
 
 // The environment variables that make this program a server.
 const (
 	serverEnv        = "OTELAUDIT_BENCH_SERVER"         // a kind
+	serverURLEnv     = "OTELAUDIT_BENCH_SERVER_URL"     // of its Postgres, if it has one
+	serverDirEnv     = "OTELAUDIT_BENCH_SERVER_DIR"     // of its journal, if it has one
 	serverProfileEnv = "OTELAUDIT_BENCH_SERVER_PROFILE" // where its CPU profile goes; "" for none
 )
 
@@ -41,7 +29,7 @@ func isServer() bool { return os.Getenv(serverEnv) != "" }
 type usage struct {
 	CPU      time.Duration // used so far
 	Requests int64         // answered
-	Records  int64         // that reached the sink
+	Records  int64         // that are where the answer says they are
 }
 
 // server is a process that serves. It tells its address on its standard output, and then its usage for each line that it
@@ -53,13 +41,20 @@ type server struct {
 	out     *json.Decoder
 }
 
-func startServer(ctx context.Context, k kind, profile string) (*server, error) {
+// serverConfig says what a server is like. Empty is what it does not have.
+type serverConfig struct {
+	kind              kind
+	url, dir, profile string
+}
+
+func startServer(ctx context.Context, c serverConfig) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, self) //nolint:gosec // ourselves
-	cmd.Env = append(os.Environ(), serverEnv+"="+string(k), serverProfileEnv+"="+profile)
+	cmd.Env = append(os.Environ(), serverEnv+"="+string(c.kind), serverURLEnv+"="+c.url, serverDirEnv+"="+c.dir,
+		serverProfileEnv+"="+c.profile)
 	cmd.Stderr = os.Stderr
 	s := &server{cmd: cmd}
 	if s.in, err = cmd.StdinPipe(); err != nil {
@@ -104,18 +99,16 @@ func serve(in io.Reader, out io.Writer) (err error) {
 		defer stop()
 	}
 	ctx := context.Background()
-	sink := new(discard)
-	t, err := openTrail(ctx, sink)
+	svc, err := newService(ctx, kind(os.Getenv(serverEnv)), os.Getenv(serverURLEnv), os.Getenv(serverDirEnv))
 	if err != nil {
 		return err
 	}
-	otelaudit.SetDefault(t)
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return errors.Join(err, t.Close())
+		return errors.Join(err, svc.close())
 	}
 	var answered atomic.Int64
-	srv := &http.Server{Handler: handler(kind(os.Getenv(serverEnv)), &answered), ReadHeaderTimeout: time.Minute}
+	srv := &http.Server{Handler: handler(svc, &answered), ReadHeaderTimeout: time.Minute}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
 
@@ -124,53 +117,12 @@ func serve(in io.Reader, out io.Writer) (err error) {
 	for lines := bufio.NewScanner(in); err == nil && lines.Scan(); {
 		var cpu time.Duration
 		if cpu, err = cpuTime(); err == nil {
-			err = replies.Encode(usage{cpu, answered.Load(), sink.records.Load()})
+			err = replies.Encode(usage{cpu, answered.Load(), svc.records()})
 		}
 	}
 	err = errors.Join(err, srv.Close())
 	if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
 		err = errors.Join(err, ended)
 	}
-	return errors.Join(err, t.Close())
-}
-
-// A stub of authentication: what a service with sessions in memory does.
-const (
-	sessionHeader = "X-Session"
-	sessionID     = "3f1c6f0e8d7b4a5c"
-)
-
-// handler is a service behind otelhttp that only answers, and that tracks what it did where k says so.
-func handler(k kind, answered *atomic.Int64) http.Handler {
-	mux := http.NewServeMux()
-	answer := func(w http.ResponseWriter) {
-		answered.Add(1)
-		_, _ = io.WriteString(w, "ok") // a client that is gone is missing in the count
-	}
-	var inner http.Handler = mux
-	if k == audited {
-		mux.HandleFunc("POST /invoices/{id}/approve", func(w http.ResponseWriter, r *http.Request) {
-			err := otelaudit.Track(r.Context(), otelaudit.Activity{
-				Action: "invoice.approve",
-				Target: otelaudit.Target{Type: "invoice", ID: r.PathValue("id")},
-				Reason: "within the approver's limit",
-			})
-			if err != nil {
-				http.Error(w, err.Error(), http.StatusInternalServerError)
-				return
-			}
-			answer(w)
-		})
-		sessions := map[string]otelaudit.Actor{sessionID: {
-			Type: otelaudit.ActorUser, ID: "usr_000042", Name: "Ada Lovelace", Roles: []string{"accounting", "approver"},
-			Tenant: "customer-7", AuthMethod: "oidc", Trust: otelaudit.TrustVerified,
-		}}
-		inner = audithttp.NewMiddleware(func(r *http.Request) (otelaudit.Actor, error) {
-			return sessions[r.Header.Get(sessionHeader)], nil
-		})(mux)
-	} else {
-		mux.HandleFunc("POST /invoices/{id}/approve", func(w http.ResponseWriter, _ *http.Request) { answer(w) })
-	}
-	spans := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.AlwaysSample()), sdktrace.WithSpanProcessor(noSpans{}))
-	return otelhttp.NewHandler(inner, "api", otelhttp.WithTracerProvider(spans))
+	return errors.Join(err, svc.close())
 }

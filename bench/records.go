@@ -12,24 +12,42 @@ import (
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
 )
 
-// makeRecords returns n records as a busy web application makes them, 20 µs apart from at on: about 600 bytes each, of 5,000
-// users, 100,000 invoices and orders, and 40 customers.
-func makeRecords(ctx context.Context, n int, at time.Time) ([]*otelaudit.Record, error) {
+// resource is that of all records.
+var resource = attribute.NewSet(
+	attribute.String("service.name", "billing"),
+	attribute.String("service.version", "1.4.2"),
+	attribute.String("service.instance.id", "627cc493-f310-47de-96bd-71410b7dec09"),
+)
+
+// submission is what a handler tracks, and the context in which it does.
+type submission struct {
+	ctx      context.Context //nolint:containedctx // as it comes
+	activity otelaudit.Activity
+}
+
+// makeSubmissions returns n activities as a busy web application has them: of 5,000 users, 100,000 invoices and orders, and 40
+// customers. They are the same each time.
+func makeSubmissions(ctx context.Context, n int) []submission {
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same in each run
+	submissions := make([]submission, n)
+	for i := range submissions {
+		a := makeActivity(random)
+		submissions[i] = submission{makeRequest(ctx, random, a.Target), a}
+	}
+	return submissions
+}
+
+// makeRecords returns the records of submissions, 20 µs apart from at on: about 600 bytes each.
+func makeRecords(submissions []submission, at time.Time) ([]*otelaudit.Record, error) {
 	recorder, err := otelaudit.NewRecorder(otelaudit.Policy{})
 	if err != nil {
 		return nil, err
 	}
-	resource := attribute.NewSet(
-		attribute.String("service.name", "billing"),
-		attribute.String("service.version", "1.4.2"),
-		attribute.String("service.instance.id", "627cc493-f310-47de-96bd-71410b7dec09"),
-	)
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same in each run
-	records := make([]*otelaudit.Record, n)
-	for i := range records {
-		a := makeActivity(random, at.Add(time.Duration(i)*20*time.Microsecond))
+	records := make([]*otelaudit.Record, len(submissions))
+	for i, s := range submissions {
+		s.activity.Time = at.Add(time.Duration(i) * 20 * time.Microsecond)
 		r := new(otelaudit.Record)
-		if _, err := recorder.Record(makeRequest(ctx, random, a.Target), &a, r); err != nil {
+		if _, err := recorder.Record(s.ctx, &s.activity, r); err != nil {
 			return nil, err
 		}
 		r.Resource = resource
@@ -38,7 +56,7 @@ func makeRecords(ctx context.Context, n int, at time.Time) ([]*otelaudit.Record,
 	return records, nil
 }
 
-func makeActivity(random *rand.Rand, at time.Time) otelaudit.Activity {
+func makeActivity(random *rand.Rand) otelaudit.Activity {
 	kinds := []struct{ action, target string }{
 		{"invoice.create", "invoice"},
 		{"invoice.update", "invoice"},
@@ -62,7 +80,6 @@ func makeActivity(random *rand.Rand, at time.Time) otelaudit.Activity {
 		},
 		Target: otelaudit.Target{Type: kind.target, ID: fmt.Sprintf("%.3s_%08d", kind.target, number), Name: fmt.Sprintf("2026-%05d", number)},
 		Reason: "within the approver's limit",
-		Time:   at,
 		Metadata: []attribute.KeyValue{
 			attribute.Int("amount.cents", random.IntN(1_000_000)),
 			attribute.String("amount.currency", "EUR"),

@@ -36,7 +36,7 @@ func trackBenchmark() benchmark {
 	const ours, sdk, zapName, zerologName, slogName = "otelaudit.Track", "OTel SDK Logger.Emit", "zap", "zerolog", "slog"
 	vsSDK := goal{"track_vs_sdk", "<=", 0.30}
 	allocs := goal{"track_allocs", "<=", 4}
-	return benchmark{[]goal{vsSDK, allocs}, func(ctx context.Context, h *harness) error {
+	return benchmark{goals: []goal{vsSDK, allocs}, takes: "30 s", run: func(ctx context.Context, h *harness) error {
 		attrs, err := trackedAttributes(ctx)
 		if err != nil {
 			return err
