@@ -20,7 +20,8 @@ import (
 //
 // A field is named as in JSON, else by its Go name. Fields of embedded structs count as the outer struct's own. Within
 // slices and maps of structs only tagged fields are recorded, too. Values of type time.Time are compared as instants and
-// recorded in RFC 3339, UTC. A nil pointer is no value. A tag that is neither "track" nor "sensitive" counts as sensitive,
+// recorded in RFC 3339, UTC; a type that is made of one, as by embedding it, has the text of its own methods. A nil pointer is
+// no value. A tag that is neither "track" nor "sensitive" counts as sensitive,
 // and is reported once to OpenTelemetry's error handler; so is a tag on an unexported field, which cannot be recorded.
 //
 // A type that has MarshalText or String is recorded as that text. A struct that has Value, as those of database/sql have, is
@@ -290,7 +291,7 @@ func (d *differ) field(name string, b, a reflect.Value, sensitive bool) {
 		d.comparison.met = nil // some of them differ
 	}
 	ch := Change{Field: name, Old: d.side(b, sensitive), New: d.side(a, sensitive)}
-	if ch.Old.Type() == attribute.EMPTY && ch.New.Type() == attribute.EMPTY {
+	if ch.Old.Type() == attribute.EMPTY && ch.New.Type() == attribute.EMPTY || isNothing(b) && isNothing(a) {
 		return // absent and nil are both no value
 	}
 	d.changes = append(d.changes, ch)

@@ -30,8 +30,9 @@ func (c *comparison) equal(b, a reflect.Value, depth int) bool {
 	if b.Type() != a.Type() || depth > maxNesting {
 		return false
 	}
-	if b.Type() == timeType {
-		return timeOf(b).Equal(timeOf(a))
+	if bt, ok := instant(b); ok {
+		at, ok := instant(a)
+		return ok && bt.Equal(at)
 	}
 	if !isScalar(b.Kind()) { // of those a text may hide a difference
 		tb, hasB := textOf(b)
@@ -121,10 +122,23 @@ func deepEqual(b, a reflect.Value) bool {
 	if !b.IsValid() || !a.IsValid() {
 		return b.IsValid() == a.IsValid()
 	}
-	if bt, at := deref(b), deref(a); bt.IsValid() && at.IsValid() && bt.Type() == timeType && at.Type() == timeType {
-		return timeOf(bt).Equal(timeOf(at))
+	if bv, av := deref(b), deref(a); bv.IsValid() && av.IsValid() {
+		bt, isB := instant(bv)
+		at, isA := instant(av)
+		if isB && isA {
+			return bt.Equal(at)
+		}
 	}
 	return reflect.DeepEqual(b.Interface(), a.Interface())
 }
 
-func timeOf(v reflect.Value) time.Time { return v.Interface().(time.Time) }
+// instant is the time that v is, or points to.
+func instant(v reflect.Value) (t time.Time, ok bool) {
+	if v.Kind() == reflect.Pointer && v.Type().Elem() == timeType && !v.IsNil() {
+		v = v.Elem()
+	}
+	if v.Type() != timeType {
+		return time.Time{}, false
+	}
+	return v.Interface().(time.Time), true
+}

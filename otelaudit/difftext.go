@@ -20,8 +20,8 @@ func textOf(v reflect.Value) (text string, ok bool) {
 			text, ok = "", false
 		}
 	}()
-	if v.Type() == timeType {
-		return timeOf(v).UTC().Format(time.RFC3339Nano), true
+	if t, ok := instant(v); ok {
+		return t.UTC().Format(time.RFC3339Nano), true
 	}
 	for _, x := range candidates(v) {
 		if m, ok := x.(encoding.TextMarshaler); ok {

@@ -125,6 +125,9 @@ func (p *projection) object(v reflect.Value, depth int) attribute.Value {
 	return attribute.MapValue(kvs...)
 }
 
+// isNothing reports whether v is absent or nil.
+func isNothing(v reflect.Value) bool { return !v.IsValid() || isNil(v) }
+
 func isNil(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface, reflect.Slice, reflect.Map:

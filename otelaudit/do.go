@@ -6,7 +6,8 @@ import (
 )
 
 // Do runs f and records a with its outcome. What Track would refuse, Do refuses before f runs. f may complete the activity
-// it is given: a new id, the changes. f's error becomes the activity's Err, unless f set one.
+// it is given: a new id, the changes. f's error becomes the activity's Err, unless f set one, and the outcome follows from that,
+// unless f set it: what a has of either beforehand does not count.
 //
 // The activity is recorded also when f panics: as a Failure with error.type "panic", and the panic goes on with its stack.
 //
@@ -25,6 +26,7 @@ func Do(ctx context.Context, a Activity, f func(context.Context, *Activity) erro
 			return failed(ctx, err)
 		}
 	}
+	a.Outcome, a.Err = "", nil
 	returned := false
 	defer func() {
 		// No recover: the panic must keep its stack. f that ends its goroutine (runtime.Goexit) looks the same.

@@ -160,3 +160,17 @@ func TestDoRecordsAGoroutineThatEnds(t *testing.T) {
 	<-done
 	tr.Require("a.create", audittest.Outcome(otelaudit.Failure), audittest.ErrorType("panic"))
 }
+
+// The outcome is f's: what the activity came with is not.
+func TestDoTakesNoOutcomeBeforehand(t *testing.T) {
+	t.Parallel()
+	tr := audittest.New(t)
+	ctx := otelaudit.ContextWithActor(tr.Context(), otelaudit.User("ana"))
+	odd := errors.New("odd")
+	before := otelaudit.Activity{Action: "a.approve", Outcome: otelaudit.Success, Err: otelaudit.ErrDenied}
+	require.ErrorIs(t, otelaudit.Do(ctx, before, func(context.Context, *otelaudit.Activity) error { return odd }), odd)
+	tr.Require("a.approve", audittest.Outcome(otelaudit.Failure), audittest.ErrorType("*errors.errorString"))
+	before.Action, before.Outcome = "b.approve", otelaudit.Failure
+	require.NoError(t, otelaudit.Do(ctx, before, func(context.Context, *otelaudit.Activity) error { return nil }))
+	tr.Require("b.approve", audittest.Outcome(otelaudit.Success), audittest.ErrorType(""))
+}

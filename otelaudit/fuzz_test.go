@@ -61,7 +61,7 @@ func FuzzMakeStorable(f *testing.F) {
 			Type: ActorUser, ID: text + other + "x", Name: long, Roles: []string{other, long}, Tenant: text, Session: other, AuthMethod: text,
 		}
 		a := Activity{
-			Action: text + "." + other, Actor: actor.For(actor), Target: target, Related: []Target{target, {ID: other}}, Reason: long, Tenant: long,
+			Action: "x" + text + "." + other, Actor: actor.For(actor), Target: target, Related: []Target{target, {ID: other}}, Reason: long, Tenant: long,
 			Changes:  Changes{{Field: text, Old: value, New: attribute.StringValue(long)}, {Field: other, New: value}, {Field: long}},
 			Metadata: []attribute.KeyValue{{Key: attribute.Key(text), Value: value}, attribute.String(other, long), attribute.Float64(long, number)},
 		}

@@ -124,7 +124,7 @@ var genRequest = shared(rapid.Custom(func(t *rapid.T) Request {
 
 var genActivity = shared(rapid.Custom(func(t *rapid.T) Activity {
 	a := Activity{
-		Action:   rapid.OneOf(rapid.Just("a.create"), genText).Filter(func(s string) bool { return s != "" }).Draw(t, "action"),
+		Action:   rapid.OneOf(rapid.Just("a.create"), genText).Filter(func(s string) bool { return s != "" && s[0] != '.' }).Draw(t, "action"),
 		Target:   genTarget.Draw(t, "target"),
 		Related:  rapid.SliceOfN(genTarget, 0, 3).Draw(t, "related"),
 		Outcome:  rapid.SampledFrom([]Outcome{"", Success, Failure, Denied, OutcomeUnknown}).Draw(t, "outcome"),

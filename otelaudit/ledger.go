@@ -53,8 +53,9 @@ func ContextWithFallback(ctx context.Context) (context.Context, func(context.Con
 
 // Fallback is for hooks of an ORM, which see that a row changed but not why. It records a unless, within the scope of
 // [ContextWithFallback], an explicit activity covers a's target: the same tenant, type and id, never the type alone. Covering are
-// successful activities that change something (neither LOGIN nor LOGOUT, nor reading verbs such as READ, LIST or EXPORT), by
-// their Target and Related. Without a scope, or when a scope holds too much, a is recorded at once.
+// activities that are recorded as a success and change something (neither LOGIN nor LOGOUT, nor reading verbs such as READ, LIST
+// or EXPORT), by their Target and Related. What was tracked in a scope around this one covers, too, if that was before this one
+// ended. Without a scope, or when a scope holds too much, a is recorded at once.
 func Fallback(ctx context.Context, a Activity) error {
 	l := scopeFrom(ctx).ledger
 	if l == nil {
@@ -88,9 +89,29 @@ func (l *ledger) hold(ctx context.Context, a Activity) bool {
 	return true
 }
 
-// cover notes what an explicit activity of scope s has spoken for, once it is recorded.
+// coverAll notes what explicit activities of scope s have spoken for, as far as they are recorded: receipts and err are what their
+// trail returned.
+func (l *ledger) coverAll(s *scope, as []Activity, receipts []Receipt, err error) {
+	if err == nil {
+		for i, r := range receipts {
+			if i < len(as) && !r.Ignored && r.Outcome == Success {
+				l.cover(s, &as[i])
+			}
+		}
+		return
+	}
+	if te, ok := errors.AsType[*TrackError](err); ok && errors.Is(err, ErrNotDelivered) { // recorded all the same
+		for i := range te.Activities {
+			if te.Activities[i].Outcome == Success {
+				l.cover(s, &te.Activities[i])
+			}
+		}
+	}
+}
+
+// cover notes what an activity of scope s has spoken for that is recorded as a success.
 func (l *ledger) cover(s *scope, a *Activity) {
-	if !changesSomething(a) {
+	if !changesSomething(a.Action) {
 		return
 	}
 	for ; l != nil; l = l.outer {
@@ -110,18 +131,31 @@ func (l *ledger) coverKey(k targetKey) {
 	}
 }
 
+// covers reports whether an explicit activity has spoken for k, in this scope or in one around it.
+func (l *ledger) covers(k targetKey) bool {
+	for ; l != nil; l = l.outer {
+		l.mu.Lock()
+		_, ok := l.covered[k]
+		l.mu.Unlock()
+		if ok {
+			return true
+		}
+	}
+	return false
+}
+
 func (l *ledger) end(ctx context.Context) error {
 	l.mu.Lock()
 	l.ended = true
 	waiting := l.waiting
 	l.waiting = nil
 	var needed []fallback
+	l.mu.Unlock()
 	for _, f := range waiting {
-		if _, ok := l.covered[keyOf(scopeFrom(f.ctx), &f.activity, f.activity.Target)]; !ok {
+		if !l.covers(keyOf(scopeFrom(f.ctx), &f.activity, f.activity.Target)) {
 			needed = append(needed, f)
 		}
 	}
-	l.mu.Unlock()
 
 	// All at once: they share the trail's batches, and a trail that is down holds the scope for one TrackTimeout.
 	errs := make([]error, len(needed))
@@ -167,13 +201,10 @@ func nowFor(ctx context.Context) time.Time {
 	return time.Now()
 }
 
-// changesSomething reports whether a speaks for the state of its targets: it succeeded, and its verb is not one that only
+// changesSomething reports whether an action that succeeds speaks for the state of its targets: its verb is not one that only
 // looks. An unknown verb changes something: APPROVE does.
-func changesSomething(a *Activity) bool {
-	if a.Outcome != "" && a.Outcome != Success || a.Outcome == "" && a.Err != nil {
-		return false
-	}
-	switch verbOf(a.Action) {
+func changesSomething(action string) bool {
+	switch verbOf(action) {
 	case "READ", "GET", "LIST", "VIEW", "SEARCH", "EXPORT", "DOWNLOAD", "LOGIN", "LOGOUT":
 		return false
 	}

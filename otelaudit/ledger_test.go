@@ -321,3 +321,53 @@ func TestWhatAScopeCouldNotRecordIsOneRetry(t *testing.T) {
 	require.NoError(t, otelaudit.TrackAll(ctx, failed.Activities))
 	require.Len(t, tr.Records(), 3)
 }
+
+func TestAnOuterScopeCoversTheInner(t *testing.T) {
+	t.Parallel()
+	tr := audittest.New(t)
+	invoice := otelaudit.Target{Type: "invoice", ID: "42"}
+	ctx := otelaudit.ContextWithActor(tr.Context(), otelaudit.User("ana"))
+	outer, endOuter := otelaudit.ContextWithFallback(ctx)
+	require.NoError(t, otelaudit.Track(outer, otelaudit.Activity{Action: "invoice.approve", Target: invoice}))
+	inner, endInner := otelaudit.ContextWithFallback(outer)
+	require.NoError(t, otelaudit.Fallback(inner, otelaudit.Activity{Action: "invoice.update", Target: invoice}))
+	require.NoError(t, endInner(ctx))
+	require.NoError(t, endOuter(ctx))
+	tr.RequireNone("invoice.update")
+}
+
+// What counts is the outcome as recorded, which the policy may have decided.
+func TestTheOutcomeAsRecordedCovers(t *testing.T) {
+	t.Parallel()
+	warning, broken := errors.New("a warning"), errors.New("broken")
+	classify := func(err error) otelaudit.Outcome {
+		if errors.Is(err, warning) {
+			return otelaudit.Success
+		}
+		return otelaudit.Failure
+	}
+	for _, all := range []bool{false, true} {
+		for _, delivered := range []bool{true, false} {
+			tr, ctx, end := scope(t, otelaudit.Policy{Classify: classify})
+			for id, err := range map[string]error{"1": warning, "2": broken} {
+				require.NoError(t, otelaudit.Fallback(ctx, hook(id)))
+				var failure error
+				if !delivered {
+					failure = otelaudit.ErrNotDelivered
+				}
+				tr.FailWith(failure)
+				a := approve(id)
+				a.Err = err
+				if all {
+					require.ErrorIs(t, otelaudit.TrackAll(ctx, []otelaudit.Activity{a}), failure)
+				} else {
+					require.ErrorIs(t, otelaudit.Track(ctx, a), failure)
+				}
+				tr.FailWith(nil)
+			}
+			require.NoError(t, end(ctx))
+			tr.RequireNone("row.update", audittest.Target("invoice", "1"))
+			tr.Require("row.update", audittest.Target("invoice", "2"))
+		}
+	}
+}

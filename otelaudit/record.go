@@ -66,7 +66,8 @@ const (
 
 // SameActivity reports whether r and other record the same activity: event name, time, actor, target, related, outcome,
 // reason, changes, metadata and tenant are equal. Observed time, trace, request and resource may differ, as they do when an
-// activity is tracked again.
+// activity is tracked again. Metadata that overrides a fact of the request, such as http.route, is that fact, and may differ
+// like the rest of the request.
 func (r *Record) SameActivity(other *Record) bool {
 	return r.Action == other.Action && r.Time.Equal(other.Time) && r.Actor.equal(&other.Actor) && r.Target == other.Target &&
 		slices.Equal(r.Related, other.Related) && r.Outcome == other.Outcome && r.Reason == other.Reason &&

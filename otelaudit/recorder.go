@@ -148,6 +148,8 @@ func (rc *Recorder) check(s *scope, a *Activity, now time.Time) (*Actor, time.Ti
 	switch {
 	case a.Action == "":
 		return nil, time.Time{}, invalid("Action is empty: name what was done, like \"invoice.approve\"")
+	case a.Action[0] == '.':
+		return nil, time.Time{}, invalid("Action %.40q begins with a dot: what Created and its like make it of, the target's or the actor's Type, is empty", a.Action)
 	case a.Outcome != "" && !a.Outcome.valid():
 		return nil, time.Time{}, invalid("Outcome %.40q: use otelaudit.Success, Failure, Denied or OutcomeUnknown", string(a.Outcome))
 	case a.Wait > Delivered:

@@ -228,7 +228,7 @@ func (c *cleaner) request(q *Request) {
 func (c *cleaner) metadata() {
 	kvs := c.r.Metadata
 	kept := kvs[:0]
-	for _, kv := range kvs {
+	for i, kv := range kvs {
 		key := string(kv.Key)
 		if isReserved(key) {
 			c.flagText(key, ReasonReserved, key)
@@ -240,7 +240,10 @@ func (c *cleaner) metadata() {
 		c.line(key, &key, MaxKeyBytes)
 		kv.Key = attribute.Key(key)
 		if fact := c.r.fact(key); fact != nil {
-			if kv.Value.Type() != attribute.STRING {
+			switch {
+			case slices.ContainsFunc(kvs[i+1:], func(later attribute.KeyValue) bool { return later.Key == kv.Key }):
+				c.flagValue(key, ReasonDuplicate, kv.Value)
+			case kv.Value.Type() != attribute.STRING:
 				c.flagValue(key, ReasonType, kv.Value)
 			}
 			*fact = kv.Value.String()

@@ -242,6 +242,12 @@ func TestReasons(t *testing.T) {
 			[]attribute.KeyValue{attribute.Int("j", 3), attribute.Int("k", 2)},
 			[]Sanitization{flagOf("k", ReasonDuplicate, "1")},
 		},
+		"duplicate, of a fact of the request": {
+			Activity{Metadata: []attribute.KeyValue{attribute.String(KeyHTTPRoute, "/one"), attribute.String(KeyHTTPRoute, "/two")}},
+			func(r *Record) any { return r.Request.Route },
+			"/two",
+			[]Sanitization{flagOf(KeyHTTPRoute, ReasonDuplicate, "/one")},
+		},
 		"duplicate, within": {
 			metadata(attribute.MapValue(attribute.Int("a", 1), attribute.Int("a", 2))), value,
 			attribute.MapValue(attribute.Int("a", 2)),

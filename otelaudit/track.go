@@ -30,17 +30,14 @@ func TrackReceipt(ctx context.Context, a Activity) (Receipt, error) {
 		return Receipt{}, failed(ctx, ErrNoTrail)
 	}
 	receipt, err := t.Track(ctx, a)
-	if s := scopeFrom(ctx); s.ledger != nil && !receipt.Ignored && isKept(err) {
-		s.ledger.cover(s, &a)
+	if s := scopeFrom(ctx); s.ledger != nil {
+		s.ledger.coverAll(s, []Activity{a}, []Receipt{receipt}, err)
 	}
 	if err != nil {
 		return receipt, failed(ctx, err)
 	}
 	return receipt, nil
 }
-
-// isKept reports whether what Track returned err for is recorded all the same.
-func isKept(err error) bool { return err == nil || errors.Is(err, ErrNotDelivered) }
 
 // TrackAll records all of as or none: one commit. At most [MaxBatch] activities.
 //
@@ -52,12 +49,8 @@ func TrackAll(ctx context.Context, as []Activity) error {
 		return failed(ctx, ErrNoTrail)
 	}
 	receipts, err := t.TrackAll(ctx, as)
-	if s := scopeFrom(ctx); s.ledger != nil && isKept(err) {
-		for i := range as {
-			if i >= len(receipts) || !receipts[i].Ignored {
-				s.ledger.cover(s, &as[i])
-			}
-		}
+	if s := scopeFrom(ctx); s.ledger != nil {
+		s.ledger.coverAll(s, as, receipts, err)
 	}
 	if err != nil {
 		return failed(ctx, err)

@@ -91,7 +91,7 @@ func TestTrackReceipt(t *testing.T) {
 	receipt, err := otelaudit.TrackReceipt(ctx, otelaudit.Activity{Action: "a.create"})
 	require.NoError(t, err)
 	r := tr.Require("a.create")
-	require.Equal(t, otelaudit.Receipt{ID: r.ID, Time: noon}, receipt)
+	require.Equal(t, otelaudit.Receipt{ID: r.ID, Time: noon, Outcome: otelaudit.Success}, receipt)
 }
 
 func TestTrackAllIsOneOrNothing(t *testing.T) {

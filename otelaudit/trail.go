@@ -33,6 +33,7 @@ type clock interface{ Now() time.Time }
 type Receipt struct {
 	ID        ID
 	Time      time.Time // the record's time; (Time, ID) is its key
+	Outcome   Outcome   // as recorded
 	Ignored   bool      // the policy leaves this activity out: there is no record
 	Delivered time.Time // when the last required sink had confirmed it; zero where Track did not wait for that
 }

@@ -92,3 +92,17 @@ func TestLoginFailed(t *testing.T) {
 	require.Equal(t, method, otelaudit.LoginFailed("", "oidc", nil).Metadata)
 	require.Empty(t, otelaudit.LoginFailed("", "", nil).Metadata)
 }
+
+// Without a type there is no event name: the programmer forgot it.
+func TestVerbsWithoutAType(t *testing.T) {
+	t.Parallel()
+	tr := audittest.New(t)
+	for _, err := range []error{
+		otelaudit.TrackCreate[any](tr.Context(), otelaudit.Target{ID: "1"}, nil),
+		otelaudit.TrackLogout(tr.Context(), otelaudit.Actor{}),
+	} {
+		require.ErrorIs(t, err, otelaudit.ErrInvalid)
+		require.ErrorContains(t, err, "Type")
+	}
+	require.Empty(t, tr.Records())
+}

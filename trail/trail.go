@@ -133,7 +133,7 @@ func (t *Trail) Track(ctx context.Context, a otelaudit.Activity) (otelaudit.Rece
 		return otelaudit.Receipt{}, trackError(&a, err)
 	}
 	t.recorded(ctx, c.records)
-	receipt := otelaudit.Receipt{ID: c.first.ID, Time: c.first.Time, Delivered: c.delivered}
+	receipt := otelaudit.Receipt{ID: c.first.ID, Time: c.first.Time, Outcome: c.first.Outcome, Delivered: c.delivered}
 	t.calls.Put(c)
 	return receipt, nil
 }
@@ -158,7 +158,7 @@ func (t *Trail) TrackAll(ctx context.Context, as []otelaudit.Activity) ([]otelau
 		if err != nil {
 			return fail(fmt.Errorf("activity %d: %w", i, err))
 		}
-		receipts[i] = otelaudit.Receipt{ID: r.ID, Time: r.Time, Ignored: !keep}
+		receipts[i] = otelaudit.Receipt{ID: r.ID, Time: r.Time, Outcome: r.Outcome, Ignored: !keep}
 		if keep {
 			wait = wait || t.waits(&as[i])
 			c.records = append(c.records, r)

@@ -92,15 +92,19 @@ func Target(typ, id string) Match {
 
 // Related asks for a related target with this type and id.
 func Related(typ, id string) Match {
+	want := otelaudit.Target{Type: typ, ID: id}
+	if r := asRecorded(otelaudit.Activity{Related: []otelaudit.Target{want}}); r != nil {
+		want = r.Related[0]
+	}
 	return match(func(r *otelaudit.Record) (difference, bool) {
 		got := make([]string, len(r.Related))
 		for i, t := range r.Related {
-			if t.Type == typ && t.ID == id {
+			if t.Type == want.Type && t.ID == want.ID {
 				return difference{}, false
 			}
 			got[i] = describeTarget(t)
 		}
-		return difference{"related", describeTarget(otelaudit.Target{Type: typ, ID: id}), list(got)}, true
+		return difference{"related", describeTarget(want), list(got)}, true
 	})
 }
 
@@ -116,11 +120,17 @@ func ErrorType(want string) Match {
 
 // Reason asks for this reason; empty for none.
 func Reason(want string) Match {
+	if r := asRecorded(otelaudit.Activity{Reason: want}); r != nil {
+		want = r.Reason
+	}
 	return text("reason", want, func(r *otelaudit.Record) string { return r.Reason })
 }
 
 // Tenant asks for this tenant; empty for none.
 func Tenant(want string) Match {
+	if r := asRecorded(otelaudit.Activity{Tenant: want}); r != nil {
+		want = r.Tenant
+	}
 	return text("tenant", want, func(r *otelaudit.Record) string { return r.Tenant })
 }
 

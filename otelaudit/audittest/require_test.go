@@ -25,7 +25,7 @@ func approval() otelaudit.Activity {
 			Session: "cookie", AuthMethod: "oidc", Trust: otelaudit.TrustVerified,
 		}.For(otelaudit.User("bo")),
 		Target:  otelaudit.Target{Type: "invoice", ID: "42", Name: "March"},
-		Related: []otelaudit.Target{{Type: "order", ID: "7"}},
+		Related: []otelaudit.Target{{Type: "order", ID: "7"}, {Type: "order", ID: "8\x00"}},
 		Reason:  "within the limit",
 		Err:     fmt.Errorf("too late: %w", otelaudit.ErrDenied),
 		Changes: otelaudit.Changes{
@@ -55,7 +55,7 @@ func TestRequireMatches(t *testing.T) {
 		audittest.Actor(otelaudit.User("ana").For(otelaudit.User("bo"))),
 		audittest.Actor(approval().Actor),
 		audittest.Target("invoice", "42"),
-		audittest.Related("order", "7"),
+		audittest.Related("order", "7"), audittest.Related("order", "8\x00"), // as it is stored
 		audittest.Outcome(otelaudit.Denied),
 		audittest.ErrorType("denied"),
 		audittest.Reason("within the limit"),

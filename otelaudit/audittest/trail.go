@@ -144,7 +144,7 @@ func (tr *Trail) track(ctx context.Context, as []otelaudit.Activity) ([]otelaudi
 			}
 			return nil, failed(as, err)
 		}
-		receipts[i] = otelaudit.Receipt{ID: r.ID, Time: r.Time, Ignored: !keep}
+		receipts[i] = otelaudit.Receipt{ID: r.ID, Time: r.Time, Outcome: r.Outcome, Ignored: !keep}
 		if !keep {
 			ignored = append(ignored, as[i].Action)
 			continue
