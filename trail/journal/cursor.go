@@ -116,6 +116,7 @@ type cursor struct {
 
 	writing sync.Mutex // guards the file; held in system calls, and never waited for with Journal.mu held
 	file    File       // nil until it is written, and after a failure: the next write makes a new file
+	failed  bool       // the file that has the name has not taken a write: nobody knows what of it is on disk
 }
 
 // move brings a cursor to a new position, as change makes it. It returns after that is on disk; after an error the old one
@@ -123,12 +124,15 @@ type cursor struct {
 func (j *Journal) move(c *cursor, change func(p *position)) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
+	if err := j.owns(); err != nil {
+		return err
+	}
 	j.mu.Lock()
 	p := c.position
 	j.mu.Unlock()
 	p.turn, p.at = p.turn+1, j.config.now()
 	change(&p)
-	if err := c.write(j.fs, j.dir, p); err != nil {
+	if err := c.write(j, p); err != nil {
 		return err
 	}
 	j.mu.Lock()
@@ -169,15 +173,15 @@ func readCursor(fs FS, dir, file string) (*cursor, error) {
 
 // write brings p to disk. A cursor whose write failed keeps its old place; the file is not used again, because the kernel may
 // have dropped what it could not write. Called with writing held.
-func (c *cursor) write(fs FS, dir string, p position) (err error) {
+func (c *cursor) write(j *Journal, p position) (err error) {
 	if c.file != nil {
-		if same, err := fs.Same(c.path, c.file); err != nil || !same {
+		if same, err := j.fs.Same(c.path, c.file); err != nil || !same {
 			c.drop() // somebody removed it: a new one may do
 		}
 	}
 	if c.file == nil {
-		err = c.create(fs, dir, p)
-		if isFull(err) && c.reopen(fs) {
+		err = c.create(j, p)
+		if isFull(err) && c.reopen(j) {
 			err = c.overwrite(p)
 		}
 	} else {
@@ -192,18 +196,23 @@ func (c *cursor) write(fs FS, dir string, p position) (err error) {
 
 // overwrite writes the slot whose turn it is.
 func (c *cursor) overwrite(p position) error {
-	if _, err := c.file.WriteAt(p.encode(), int64(p.turn%2)*slotSize); err != nil {
-		return err
+	_, err := c.file.WriteAt(p.encode(), int64(p.turn%2)*slotSize)
+	if err == nil {
+		err = c.file.Sync()
 	}
-	return c.file.Sync()
+	c.failed = err != nil
+	return err
 }
 
 // reopen takes the file that is there. A disk that has no room for a new one takes a slot of that, and must: it is the readers'
-// progress that makes space.
-func (c *cursor) reopen(fs FS) bool {
+// progress that makes space. One that has failed is not used again all the same.
+func (c *cursor) reopen(j *Journal) bool {
 	c.drop()
-	_ = fs.Remove(c.path + temporarySuffix)
-	f, err := fs.OpenFile(c.path, os.O_RDWR)
+	j.removeTemporary(c.path + temporarySuffix)
+	if c.failed {
+		return false
+	}
+	f, err := j.fs.OpenFile(c.path, os.O_RDWR)
 	if err != nil {
 		return false
 	}
@@ -212,9 +221,9 @@ func (c *cursor) reopen(fs FS) bool {
 }
 
 // create makes a new file with p in both slots. It gets its name once it is on disk, so a crash leaves the old one or this.
-func (c *cursor) create(fs FS, dir string, p position) error {
+func (c *cursor) create(j *Journal, p position) error {
 	temporary := c.path + temporarySuffix
-	f, err := fs.OpenFile(temporary, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+	f, err := j.fs.OpenFile(temporary, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}
@@ -226,10 +235,14 @@ func (c *cursor) create(fs FS, dir string, p position) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	if err := fs.Rename(temporary, c.path); err != nil {
+	if err := j.owns(); err != nil {
 		return err
 	}
-	return fs.SyncDir(dir)
+	if err := j.fs.Rename(temporary, c.path); err != nil {
+		return err
+	}
+	c.failed = false
+	return j.fs.SyncDir(j.dir)
 }
 
 func (c *cursor) close() {

@@ -7,7 +7,10 @@ import (
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -198,6 +201,8 @@ func TestEveryTail(t *testing.T) {
 					if n < len(paths)-1 {
 						require.True(t, v.reported, "%s from byte %d on: %+v", path, i, v)
 						require.Equal(t, uint64(len(records)), v.last, "the later segments are delivered")
+					} else if i < dataStart-8 && slices.Contains([]string{"cut off", "zero", "random"}, name) {
+						require.NotEmpty(t, v.status.Damage, "%s from byte %d on: the header was on disk", path, i)
 					}
 				}
 			}
@@ -227,6 +232,90 @@ func TestTheSaltIsNeeded(t *testing.T) {
 		}
 	}
 	require.Positive(t, phantoms)
+}
+
+// Where the oldest segment is gone, it is what a required reader has not got that is lost; without one nobody misses it.
+func TestTheOldestSegmentIsGone(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		kind     Kind
+		commit   int
+		from, to uint64 // 0: to the end of the first segment
+	}{
+		"required":              {Required, 2, 3, 0},
+		"required, at its end":  {Required, 0, 1, 0},
+		"best effort":           {BestEffort, 2, 0, 0},
+		"required, and it left": {Required, 40, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSimFS()
+			config := small(s)
+			config.Retention = time.Hour // or a segment that the reader has passed would be gone already
+			j, err := Open(config)
+			require.NoError(t, err)
+			r, err := j.Reader("a", tc.kind)
+			require.NoError(t, err)
+			fill(t, j, 40)
+			if tc.commit > 0 {
+				require.NoError(t, r.Commit(take(t, r, tc.commit)))
+			}
+			r.Close()
+			require.NoError(t, j.Close())
+			files := s.contents("/var/audit")
+			paths := segmentsOf(files)
+			delete(files, paths[0])
+			for _, look := range []func(FS) Status{
+				func(fs FS) Status { return open(t, small(fs)).Status() },
+				func(fs FS) Status {
+					v, err := Look(fs, "/var/audit")
+					require.NoError(t, err)
+					return v.Status()
+				},
+			} {
+				status := look(diskOf(files))
+				require.Greater(t, status.First, uint64(1))
+				var want []Damage
+				if tc.from > 0 {
+					want = []Damage{{Segment: 2, From: tc.from, To: status.First - 1}}
+				}
+				require.Equal(t, want, status.Damage)
+			}
+		})
+	}
+}
+
+// What a best-effort reader has missed is no damage once it is required.
+func TestABestEffortReaderBecomesRequired(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		config := small(newSimFS())
+		j, err := Open(config)
+		require.NoError(t, err)
+		lazy, err := j.Reader("lazy", BestEffort)
+		require.NoError(t, err)
+		r, err := j.Reader("a", Required)
+		require.NoError(t, err)
+		fill(t, j, 60)
+		require.NoError(t, r.Commit(take(t, r, 50)))
+		synctest.Wait()
+		lazy.Close()
+		r.Close()
+		oldest := j.Status().First
+		require.Greater(t, oldest, uint64(1))
+		lazy, err = j.Reader("lazy", Required)
+		require.NoError(t, err)
+		require.Equal(t, oldest-1, lazy.Missed())
+		records, err := lazy.Next(t.Context(), 1, 1)
+		require.NoError(t, err)
+		require.Equal(t, oldest, records[0].Seq)
+		lazy.Close()
+		require.NoError(t, j.Close())
+		j, err = Open(config)
+		require.NoError(t, err)
+		require.Empty(t, j.Status().Damage)
+		require.NoError(t, j.Close())
+	})
 }
 
 // A whole segment that somebody removed is reported, unless it is the last one, of which nobody knows.

@@ -54,10 +54,12 @@ func readDir(f FS, dir string, beside bool, m mutation) (*directory, error) {
 			r.mark = max(r.mark, c.seq)
 		}
 	}
+	gone := false
 	for _, number := range slices.Backward(numbers) {
 		s, err := readSegment(f, dir, number, m)
 		if beside && errors.Is(err, fs.ErrNotExist) {
-			break // it has gone, and those before it
+			gone = true
+			break // and those before it
 		}
 		if err != nil {
 			return nil, err
@@ -68,6 +70,9 @@ func readDir(f FS, dir string, beside bool, m mutation) (*directory, error) {
 	r.floor = floor(d.cursors)
 	if r.floor == math.MaxUint64 {
 		r.floor = 0
+	}
+	if !gone {
+		r.from = wanted(d.cursors)
 	}
 	r.resolve()
 	if r.err != nil {
@@ -118,4 +123,18 @@ func floor(cursors map[string]*cursor) uint64 {
 		}
 	}
 	return lowest
+}
+
+// wanted returns the lowest number that a required reader has not committed, or zero where no cursor says so.
+func wanted(cursors map[string]*cursor) uint64 {
+	lowest := uint64(math.MaxUint64)
+	for _, c := range cursors {
+		if c.required && !c.damaged {
+			lowest = min(lowest, c.seq)
+		}
+	}
+	if lowest == math.MaxUint64 {
+		return 0
+	}
+	return lowest + 1
 }

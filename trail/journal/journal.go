@@ -29,6 +29,7 @@ type Journal struct {
 	writer // belongs to the writer's goroutine
 
 	mu          sync.Mutex // guards all below; nobody holds it in a system call
+	lock        File       // the directory's; the writer alone replaces it
 	open        *group     // collects what comes
 	writing     *group     // is on its way to disk; nil while none is
 	idle        *group     // an empty one, to use again

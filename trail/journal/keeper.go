@@ -55,6 +55,9 @@ func (j *Journal) trim() {
 	j.mu.Unlock()
 	for _, t := range retired {
 		if t.file == nil {
+			if j.owns() != nil {
+				continue
+			}
 			f, err := j.fs.OpenFile(t.segment.path, os.O_RDWR)
 			if err != nil {
 				continue // it costs space
@@ -77,7 +80,7 @@ func (j *Journal) prepareSpare() {
 	j.spares++ // the writer may not have renamed the last one yet
 	path := filepath.Join(j.dir, fmt.Sprintf("spare-%x%s", j.spares, temporarySuffix))
 	j.mu.Unlock()
-	if needless {
+	if needless || j.owns() != nil {
 		return
 	}
 	f, err := j.fs.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
@@ -85,12 +88,20 @@ func (j *Journal) prepareSpare() {
 		return // the writer will meet the same fault, and report it
 	}
 	if !j.fill(f) {
-		_, _ = f.Close(), j.fs.Remove(path) // a spare is a comfort: the writer does without
+		_ = f.Close() // a spare is a comfort: the writer does without
+		j.removeTemporary(path)
 		return
 	}
 	j.mu.Lock()
 	j.spare = &spare{path: path, file: f}
 	j.mu.Unlock()
+}
+
+// removeTemporary removes a file that has not become anything. Where that fails, the next Open does.
+func (j *Journal) removeTemporary(path string) {
+	if j.owns() == nil {
+		_ = j.fs.Remove(path)
+	}
 }
 
 // fill reserves a segment's space and zeroes it. It reports whether it got to the end.
@@ -128,7 +139,8 @@ func (j *Journal) awaitSpace(full error) bool {
 		return false
 	}
 	if s != nil {
-		_, _ = s.file.Close(), j.fs.Remove(s.path)
+		_ = s.file.Close()
+		j.removeTemporary(s.path)
 		return true
 	}
 	notify(j.kick) // what may go is the keeper's to remove

@@ -169,7 +169,8 @@ func (j *Journal) release() (err error) {
 		j.active = nil
 	}
 	if spare != nil {
-		err = errors.Join(err, spare.file.Close(), j.fs.Remove(spare.path))
+		err = errors.Join(err, spare.file.Close())
+		j.removeTemporary(spare.path)
 	}
 	if !j.keepLock.CompareAndSwap(true, false) {
 		err = errors.Join(err, j.lock.Close())

@@ -48,6 +48,9 @@ func (j *Journal) keepCopy(number uint64, off, n int64, what string) string {
 
 // copyOut copies bytes of a segment to path, unless an earlier Open has.
 func (j *Journal) copyOut(number uint64, off, n int64, path string) error {
+	if err := j.owns(); err != nil {
+		return err
+	}
 	dir := filepath.Dir(path)
 	if err := makeDir(j.fs, dir); err != nil {
 		return err

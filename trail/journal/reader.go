@@ -62,9 +62,14 @@ func (j *Journal) Reader(name string, kind Kind) (*Reader, error) {
 	} else if c.damaged {
 		c.seq = j.oldest() - 1
 	}
+	was, write := c.required, !known || c.damaged || c.required != (kind == Required)
+	if kind == Required && !was { // what a best-effort reader has missed is no loss of the required one
+		oldest := j.oldest() - 1
+		r.missed = oldest - min(c.seq, oldest)
+		c.required, c.seq = true, max(c.seq, oldest)
+	}
 	c.reader, r.cursor = r, c
 	r.given, r.stretch.next = c.seq, c.seq+1
-	write := !known || c.damaged || c.required != (kind == Required)
 	j.mu.Unlock()
 	if !write {
 		return r, nil
@@ -72,7 +77,7 @@ func (j *Journal) Reader(name string, kind Kind) (*Reader, error) {
 	if err := j.move(c, func(p *position) { p.required = kind == Required }); err != nil {
 		j.mu.Lock()
 		defer j.mu.Unlock()
-		c.reader = nil
+		c.reader, c.required = nil, was
 		if !known {
 			delete(j.cursors, name)
 		}
@@ -208,7 +213,10 @@ func (j *Journal) Forget(name string) error {
 	defer notify(j.kick)
 	c.reader = &Reader{journal: j, wake: make(chan struct{}, 1)} // nobody opens it meanwhile
 	j.mu.Unlock()
-	err := j.fs.Remove(c.path)
+	err := j.owns()
+	if err == nil {
+		err = j.fs.Remove(c.path)
+	}
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		err = j.fs.SyncDir(j.dir)
 	}

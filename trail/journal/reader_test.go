@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -333,6 +334,47 @@ func TestACursorThatCannotBeSynced(t *testing.T) {
 	after := open(t, small(s.crash(loseAll, newRandom(1))))
 	require.Equal(t, uint64(3), after.Status().Readers[0].Seq)
 	s.revive()
+}
+
+// Nor is that file written again when the disk has no room for a new one, as it would be otherwise.
+func TestACursorThatFailedIsNotWrittenAgain(t *testing.T) {
+	t.Parallel()
+	for _, failed := range []bool{false, true} {
+		s := newSimFS()
+		j := open(t, small(s))
+		r, err := j.Reader("a", Required)
+		require.NoError(t, err)
+		fill(t, j, 4)
+		take(t, r, 4)
+		require.NoError(t, r.Commit(1))
+		path := cursorPath("/var/audit", "a")
+		full, reopened := false, 0
+		s.setFault(func(op, at string) error {
+			switch {
+			case op == "sync" && strings.HasPrefix(at, path) && !full && failed:
+				return syscall.EIO
+			case op == "open" && at == path+temporarySuffix && full:
+				return syscall.ENOSPC
+			case op == "open" && at == path:
+				reopened++
+			}
+			return nil
+		})
+		if failed {
+			require.ErrorIs(t, r.Commit(2), syscall.EIO)
+			full = true
+			require.ErrorIs(t, r.Commit(3), syscall.ENOSPC)
+			require.Zero(t, reopened)
+		} else {
+			r.cursor.close()
+			full = true
+			require.NoError(t, r.Commit(3))
+			require.Equal(t, 1, reopened)
+		}
+		s.setFault(nil)
+		require.NoError(t, r.Commit(4))
+		r.Close()
+	}
 }
 
 // A frame that was intact at Open and is not when it is read costs one record, which is reported; the rest is read.

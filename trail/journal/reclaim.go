@@ -57,10 +57,13 @@ func (j *Journal) leaves() *segment {
 // discard removes a segment's file, or moves it into the quarantine where it holds damage that could not be copied. It returns
 // after that is on disk, and may be called again after an error.
 func (j *Journal) discard(s *segment) error {
-	var err error
-	if s.keep {
+	err := j.owns()
+	switch {
+	case err != nil:
+		return err
+	case s.keep:
 		err = j.moveOut(s.path)
-	} else {
+	default:
 		err = j.fs.Remove(s.path)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

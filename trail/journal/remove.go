@@ -45,6 +45,9 @@ func (j *Journal) delivered() bool {
 // first, each removal on disk before the next, then the cursors, those last that pin. The lock goes with the directory, and is
 // held until then, so that nobody opens what is half gone.
 func (j *Journal) removeFiles() error {
+	if err := j.owns(); err != nil {
+		return err
+	}
 	for _, s := range append(j.leaving, j.segments...) {
 		if err := j.discard(s); err != nil {
 			return err

@@ -46,6 +46,7 @@ type resolver struct {
 	files    []found // in the order of their numbers
 	mark     uint64  // the highest number that is known to have been on disk
 	floor    uint64  // what every required reader has: its loss is none
+	from     uint64  // the lowest number that a required reader still wants; 0 where nobody can say
 	mutation mutation
 
 	next   uint64 // the number that is expected next
@@ -73,6 +74,9 @@ func (r *resolver) resolve() {
 		}
 		if r.next == 0 {
 			r.next = f.segment.header.first
+			if r.from > 0 { // what was before it and is gone, a required reader does not have
+				r.next = min(r.next, r.from)
+			}
 		}
 		r.lose(Damage{Segment: f.segment.header.number, From: r.next, To: f.segment.header.first - 1})
 		if f.oneHeader {
@@ -80,7 +84,9 @@ func (r *resolver) resolve() {
 		}
 		r.segment(i)
 	}
-	r.next = max(r.next, 1)
+	if r.next == 0 {
+		r.next = max(r.from, 1)
+	}
 	last := uint64(0)
 	if n := len(r.files); n > 0 {
 		last = r.files[n-1].segment.header.number
@@ -126,7 +132,11 @@ func (r *resolver) headless(i int) {
 		r.next = r.floor + 1
 	}
 	r.check(i, 0, s.size)
-	r.lose(Damage{Segment: s.header.number, Bytes: s.size, From: r.next, To: min(r.before(i), r.mark)})
+	d := Damage{Segment: s.header.number, Bytes: s.size, From: r.next, To: min(r.before(i), r.mark)}
+	if s.size == 0 && d.Lost() == 0 { // nobody can say what it held; but it had its name only once it was on disk
+		r.damage = append(r.damage, d)
+	}
+	r.lose(d)
 }
 
 // segment goes through the pieces of one.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -38,10 +37,14 @@ func (j *Journal) begin(g *group, at time.Time) (err error) {
 		// Neither name may stay: it would hold what nobody was promised. Should a crash bring it back, the next segment
 		// supersedes what is in it.
 		j.void = true
-		_ = j.fs.Remove(temporary)
-		if err := j.fs.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		j.removeTemporary(temporary)
+		away := j.owns()
+		if away == nil {
+			away = j.fs.Remove(path)
+		}
+		if away != nil && !errors.Is(away, fs.ErrNotExist) {
 			j.mu.Lock()
-			j.leaving = append(j.leaving, &segment{path: path}) // it must not outlive the one that supersedes it
+			j.leaving = append(j.leaving, &segment{path: path, header: h}) // it must not outlive the one that supersedes it
 			j.mu.Unlock()
 		}
 		return errors.Join(fmt.Errorf("journal: new segment: %w", err), f.Close())
@@ -73,6 +76,9 @@ func (j *Journal) place(f File, temporary, path string, b []byte) error {
 		return err
 	}
 	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := j.owns(); err != nil {
 		return err
 	}
 	if err := j.fs.Rename(temporary, path); err != nil {
@@ -112,65 +118,4 @@ func (j *Journal) retire() {
 func (j *Journal) abandon() {
 	_ = j.active.file.Close() // it has failed already
 	j.active, j.void = nil, true
-}
-
-// held makes sure that the directory is there and is ours. Where it was removed and is back, the lock is taken again.
-func (j *Journal) held() error {
-	path := filepath.Join(j.dir, lockName)
-	same, err := j.fs.Same(path, j.lock)
-	if err != nil {
-		return fmt.Errorf("journal: %w", err)
-	}
-	if same {
-		return nil
-	}
-	lock, err := j.fs.Lock(path)
-	if err != nil {
-		return fmt.Errorf("journal: the directory was removed: %w", err)
-	}
-	if err := j.revisit(); err != nil {
-		return errors.Join(err, lock.Close()) // and again, the next time
-	}
-	_ = j.lock.Close() // nobody can find that file
-	j.lock = lock
-	return nil
-}
-
-// revisit notes which segments have gone with a directory that was removed and is back, and writes the cursors that have: what
-// comes now must be pinned after a crash too.
-func (j *Journal) revisit() error {
-	if err := j.secureCursors(); err != nil {
-		return err
-	}
-	names, err := j.fs.List(j.dir)
-	if err != nil {
-		return fmt.Errorf("journal: %w", err)
-	}
-	there := map[string]bool{}
-	for _, name := range names {
-		there[filepath.Join(j.dir, name)] = true
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	passed := floor(j.cursors)
-	kept := j.segments[:0:0]
-	for _, s := range j.segments {
-		if there[s.path] {
-			kept = append(kept, s)
-			continue
-		}
-		if from := max(s.header.first, addOne(passed)); from <= s.last {
-			j.damage = append(j.damage, Damage{Segment: s.header.number, From: from, To: s.last})
-		}
-	}
-	j.segments = kept
-	return nil
-}
-
-// addOne is n+1, but for the highest number, which stands for "no required reader": then nothing was passed.
-func addOne(n uint64) uint64 {
-	if n == math.MaxUint64 {
-		return 1
-	}
-	return n + 1
 }

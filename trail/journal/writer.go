@@ -10,7 +10,6 @@ import (
 // writer is what belongs to the goroutine that writes. It alone sits in system calls for appenders, so that a disk that hangs
 // holds no appender.
 type writer struct {
-	lock   File    // the directory's
 	active *active // nil before the first group, and after a failure
 	next   uint64  // the number of the next record
 	number uint64  // of the latest segment
