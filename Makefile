@@ -52,7 +52,7 @@ vuln: $(TOOLS) ## govulncheck; it reads the vulnerability database over the netw
 
 .PHONY: torture
 torture: postgres ## the long forms of what kills processes, disks and Postgres (about 20 minutes)
-	OTELAUDIT_TORTURE=1 $(GO) test -race -count=1 -timeout 30m -run 'Crash|Every' ./trail/journal
+	OTELAUDIT_TORTURE=1 $(GO) test -race -count=1 -timeout 30m -run 'Crash|Every|AnyDamage' ./trail/journal
 	OTELAUDIT_TORTURE=1 $(GO) test -count=1 -timeout 60m -v ./internal/torture
 
 .PHONY: fuzz

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"math"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -82,7 +83,7 @@ type letterKey struct {
 // an exporter will never take and cannot name. Nobody may have the journal in dir open. It returns what was set aside, which
 // is less than n where there is less.
 func Skip(dir, sink string, n int) (skipped []DeadLetter, err error) {
-	j, err := openExisting(dir, nil)
+	j, err := openExisting(dir, nil, math.MaxInt64) // how long its owner wants to keep what is there is not known here
 	if err != nil {
 		return nil, err
 	}
@@ -102,11 +103,9 @@ func Skip(dir, sink string, n int) (skipped []DeadLetter, err error) {
 	}
 	defer r.Close()
 	letters := newDeadLetters(dir, nil)
-	defer func() { err = errors.Join(err, letters.close(context.Background())) }()
-	over, cancel := context.WithCancel(context.Background())
-	cancel() // Next returns what is there, and does not wait
+	defer func() { err = errors.Join(err, letters.close()) }()
 	for len(skipped) < n {
-		records, err := r.Next(over, n-len(skipped), maxBatchBytes)
+		records, err := r.Next(ended(), n-len(skipped), maxBatchBytes) // which returns what is there, and does not wait
 		if errors.Is(err, context.Canceled) {
 			break
 		}
@@ -139,12 +138,12 @@ func canonical(dir string, jr *journal.Record) []byte {
 	return integrity.AppendCanonical(nil, gapRecord(dir, jr, attribute.Set{}))
 }
 
-// openExisting opens a journal for what is in it.
-func openExisting(dir string, f journal.FS) (*journal.Journal, error) {
+// openExisting opens a journal for what is in it, and keeps that for retention even where nobody needs it.
+func openExisting(dir string, f journal.FS, retention time.Duration) (*journal.Journal, error) {
 	if _, err := journal.Look(f, dir); err != nil { // Open would make it
 		return nil, err
 	}
-	return journal.Open(journal.Config{Dir: dir, FS: f, NoAppend: true})
+	return journal.Open(journal.Config{Dir: dir, FS: f, NoAppend: true, Retention: retention})
 }
 
 func readerNames(s *journal.Status) string {
@@ -181,7 +180,7 @@ func (l *deadLetters) add(letters []DeadLetter) error {
 		return journal.ErrClosed
 	}
 	if l.journal == nil {
-		j, err := journal.Open(journal.Config{Dir: l.dir, SegmentBytes: 1 << 20, FS: l.fs})
+		j, err := journal.Open(journal.Config{Dir: l.dir, SegmentBytes: 1 << 20, CloseTimeout: time.Second, FS: l.fs})
 		if err != nil {
 			return err
 		}
@@ -192,17 +191,21 @@ func (l *deadLetters) add(letters []DeadLetter) error {
 		entries[i] = letter.encode()
 	}
 	_, err := l.journal.Append(context.Background(), entries...)
+	if err != nil { // the next one finds it where it is by then: the directory may be gone, and come back
+		_ = l.journal.Close() // all that was confirmed is on disk
+		l.journal = nil
+	}
 	return err
 }
 
-func (l *deadLetters) close(ctx context.Context) error {
+func (l *deadLetters) close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
 	if l.journal == nil {
 		return nil
 	}
-	return closeJournal(ctx, l.journal)
+	return l.journal.Close()
 }
 
 // letterHead is what stands before the record: a line of JSON.

@@ -34,6 +34,8 @@ type deliverer struct {
 	own      bool            // of the trail's own journal, so that a Track may wait for it
 	once     bool            // end where the sink stops, instead of asking again
 	draining context.Context //nolint:containedctx // ends when what is there now is all that will be delivered
+	mending  context.Context //nolint:containedctx // while it lasts, a sink that has stopped is asked again
+	retrying context.Context //nolint:containedctx // while it lasts, what has failed is tried again
 
 	progress progress
 
@@ -58,7 +60,8 @@ func newDeliverer(s *journaled, o *outlet, j *journal.Journal, draining context.
 	if err != nil {
 		return nil, err
 	}
-	d := &deliverer{outlet: o, store: s, journal: j, reader: r, own: j == s.journal, draining: draining}
+	d := &deliverer{outlet: o, store: s, journal: j, reader: r, own: j == s.journal}
+	d.draining, d.mending, d.retrying = draining, draining, context.Background()
 	d.batch.Divisible = true
 	d.commits.reader = r
 	status := j.Status()
@@ -67,6 +70,9 @@ func newDeliverer(s *journaled, o *outlet, j *journal.Journal, draining context.
 	}
 	return d, nil
 }
+
+// insist has the deliverer try again, whatever the fault is, while ctx lasts, and end with the first one after that.
+func (d *deliverer) insist(ctx context.Context) { d.mending, d.retrying = ctx, ctx }
 
 // run delivers until running ends, or draining has and there is nothing left.
 func (d *deliverer) run(running context.Context) {
@@ -80,6 +86,9 @@ func (d *deliverer) run(running context.Context) {
 		case err != nil: // of the file system, and may pass
 			d.failing(err)
 			rest(running, time.Second)
+			if d.retrying.Err() != nil {
+				return
+			}
 		case records == nil:
 			return
 		case !d.deliver(running, records):
@@ -285,7 +294,7 @@ func (d *deliverer) stop(err error) {
 func (d *deliverer) pause(running context.Context) bool {
 	rest(running, d.pauses)
 	d.pauses = min(2*d.pauses, maxJournalPause)
-	return running.Err() == nil
+	return running.Err() == nil && d.retrying.Err() == nil
 }
 
 // awaitMended asks a sink that has stopped every ProbeInterval whether it would take records again. It reports whether the
@@ -306,7 +315,7 @@ func (d *deliverer) awaitMended(running context.Context) bool {
 			timer := time.NewTimer(rest)
 			select {
 			case <-timer.C:
-			case <-d.draining.Done():
+			case <-d.mending.Done():
 				timer.Stop()
 				return false
 			}

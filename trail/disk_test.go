@@ -23,6 +23,8 @@ import (
 type disk struct {
 	journal.FS
 	fault atomic.Pointer[func(op, path string) error] // asked before each write and sync of a file
+
+	removed atomic.Bool // a segment was
 }
 
 func newDisk() *disk { return &disk{FS: journal.OS()} }
@@ -54,6 +56,14 @@ func (d *disk) Same(path string, f journal.File) (bool, error) {
 		f = ours.File
 	}
 	return d.FS.Same(path, f)
+}
+
+func (d *disk) Remove(path string) error {
+	err := d.FS.Remove(path)
+	if err == nil && strings.HasSuffix(path, ".segment") {
+		d.removed.Store(true)
+	}
+	return err
 }
 
 type file struct {
@@ -161,7 +171,116 @@ func TestAJournalThatIsRemovedIsAnErrorAtOnce(t *testing.T) {
 	tr := openQuiet(t, newDouble(), inDir(dir), func(c *trail.Config) { c.TrackTimeout = time.Second })
 	require.NoError(t, os.RemoveAll(dir))
 	_, err := tr.Track(t.Context(), activity("one.create"))
-	require.Error(t, err)
+	require.ErrorIs(t, err, otelaudit.ErrUnavailable)
+	require.NotErrorIs(t, err, otelaudit.ErrTimeout)
+}
+
+// The directory goes and comes back: then it takes dead letters again, too.
+func TestDeadLettersFindADirectoryThatIsBack(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir() + "/audit"
+	d := newDouble()
+	d.answerWith(func(_ context.Context, b *trail.Batch) error {
+		bad := &trail.BadRecordsError{}
+		for i, r := range b.Records {
+			if r.Action == "bad.create" {
+				bad.Records = append(bad.Records, trail.BadRecord{ID: r.ID, Index: i, Reason: errors.New("conflict")})
+			}
+		}
+		if len(bad.Records) > 0 {
+			return bad
+		}
+		return nil
+	})
+	tr := openQuiet(t, d, inDir(dir))
+	mustTrack(t, tr, "bad.create")
+	require.NoError(t, tr.ForceFlush(t.Context()))
+	require.Len(t, letters(t, dir), 1)
+	require.NoError(t, os.RemoveAll(dir))
+	_, err := tr.Track(t.Context(), activity("one.create"))
+	require.ErrorIs(t, err, otelaudit.ErrUnavailable)
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	mustTrack(t, tr, "two.create", "bad.create", "three.create")
+	require.NoError(t, tr.ForceFlush(t.Context()))
+	require.Len(t, letters(t, dir), 1, "the one since")
+	require.Zero(t, tr.Status().Sinks[0].Waiting)
+}
+
+// Dead letters that hang hold no Close.
+func TestCloseIsBoundedBesideDeadLettersThatHang(t *testing.T) {
+	t.Parallel()
+	d, disk, hangs, release := newDouble(), newDisk(), make(chan struct{}, 100), make(chan struct{})
+	tr := openQuiet(t, d, inDir(t.TempDir()), disk.under, func(c *trail.Config) { c.CloseTimeout = 50 * time.Millisecond })
+	disk.failWith(func(op, path string) error {
+		if op == "sync" && strings.Contains(path, "dead-letters") {
+			hangs <- struct{}{}
+			<-release
+		}
+		return nil
+	})
+	d.answerWith(func(_ context.Context, b *trail.Batch) error {
+		return &trail.BadRecordsError{Records: []trail.BadRecord{{ID: b.Records[0].ID, Reason: errors.New("conflict")}}}
+	})
+	mustTrack(t, tr, "bad.create")
+	<-hangs
+	closed := make(chan error, 1)
+	go func() { closed <- tr.Close() }()
+	require.ErrorContains(t, await(t, closed), "left in the journal")
+	close(release)
+}
+
+// A full disk at the start keeps no sink from what it waits for, and that makes the space which the opening needs.
+func TestATrailOpensOnAFullDiskThatItsSinkEmpties(t *testing.T) {
+	t.Parallel()
+	dir, down := t.TempDir(), newDouble()
+	down.failWith(errors.New("down"))
+	little := func(c *trail.Config) { c.SegmentBytes = 8 << 10 }
+	tr := open(t, down, inDir(dir), little)
+	for range 100 {
+		mustTrack(t, tr, "one.create")
+	}
+	require.Error(t, shut(tr))
+	disk := newDisk()
+	disk.failWith(func(op, path string) error {
+		if op == "sync" || strings.HasSuffix(path, ".cursor") && op != "create" || disk.removed.Load() {
+			return nil
+		}
+		return syscall.ENOSPC
+	})
+	up := newDouble()
+	tr = open(t, up, inDir(dir), little, disk.under)
+	require.True(t, disk.removed.Load())
+	require.NoError(t, tr.ForceFlush(t.Context()))
+	require.Len(t, up.actions(), 100)
+}
+
+// Who skips a record or delivers what is left does not know how long the owner wants to keep it.
+func TestWhatAnOwnerKeepsStays(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	keeping := func(c *trail.Config) { c.SegmentBytes, c.Retention = 8<<10, time.Hour }
+	tr := open(t, newDouble(), inDir(dir), keeping)
+	for range 100 {
+		mustTrack(t, tr, "one.create")
+	}
+	require.NoError(t, tr.ForceFlush(t.Context()))
+	require.NoError(t, tr.Close())
+	segments := func() int {
+		view, err := journal.Look(nil, dir)
+		require.NoError(t, err)
+		return view.Status().Segments
+	}
+	before := segments()
+	require.Greater(t, before, 2)
+	_, err := trail.Skip(dir, "double", 1)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, segments(), before)
+	_, err = trail.Deliver(t.Context(), trail.Config{Dir: dir, Retention: time.Hour, Sinks: []trail.Sink{{Name: "double", Exporter: newDouble()}}})
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, segments(), before)
+	_, err = trail.Deliver(t.Context(), trail.Config{Dir: dir, Sinks: []trail.Sink{{Name: "double", Exporter: newDouble()}}})
+	require.NoError(t, err)
+	require.Less(t, segments(), before)
 }
 
 // A dead letter is on disk before the cursor moves: while it cannot be written, the record stays with the sink.

@@ -60,12 +60,12 @@ func openJournaled(t *Trail) (_ *journaled, err error) {
 		}
 		s.deliverers = append(s.deliverers, d)
 	}
-	if err := s.recordOpening(); err != nil {
-		stop()
-		return nil, err
-	}
-	for _, d := range s.deliverers {
+	for _, d := range s.deliverers { // on a full disk it is they who make space for the opening
 		s.done.Go(func() { d.run(running) })
+	}
+	if err := s.recordOpening(); err != nil {
+		_, closing := s.shutdown(ended())
+		return nil, errors.Join(err, closing)
 	}
 	if t.config.ParentDir != "" {
 		s.adoption = s.adopt()
@@ -210,18 +210,25 @@ func (s *journaled) shutdown(ctx context.Context) ([]error, error) {
 	for i, d := range s.deliverers {
 		left[i] = d.left()
 	}
-	errs = append(errs, closeJournal(ctx, s.journal), s.letters.close(ctx))
+	errs = append(errs, closing(ctx, s.journal.Close), closing(ctx, s.letters.close))
 	return left, errors.Join(errs...)
 }
 
-// closeJournal closes j by the end of ctx, but gives it a second in any case: what it has to do is an fsync or two.
-func closeJournal(ctx context.Context, j *journal.Journal) error {
+// ended returns a context that has ended.
+func ended() context.Context {
+	ctx, end := context.WithCancel(context.Background())
+	end()
+	return ctx
+}
+
+// closing calls f and returns by the end of ctx, but gives it a second in any case: what it has to do is an fsync or two.
+func closing(ctx context.Context, f func() error) error {
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) > time.Second {
 		late = ctx
 	}
-	return bounded(late, func(context.Context) error { return j.Close() })
+	return bounded(late, func(context.Context) error { return f() })
 }
 
 func (s *journaled) status(status *Status) {

@@ -13,7 +13,8 @@ import (
 
 // Deliver takes what a process that is gone has left in the journal of c.Dir to c.Sinks, and shuts the exporters down. It
 // returns nil when every sink has all that is there, and an error that says what is left when ctx ends or a sink stops: what
-// is left stays in the journal. A sink that the journal does not know gets all that it still holds. c.Service is not needed.
+// is left stays in the journal. A sink that the journal does not know gets all that it still holds. What every required sink has
+// is removed, once it is older than c.Retention. c.Service is not needed.
 func Deliver(ctx context.Context, c Config) (_ Status, err error) {
 	if c.Dir == "" || c.NoJournal || c.ParentDir != "" {
 		return Status{}, errors.New("trail: Deliver needs Config.Dir, and neither ParentDir nor NoJournal")
@@ -30,7 +31,7 @@ func Deliver(ctx context.Context, c Config) (_ Status, err error) {
 	if t.metrics, err = newMetrics(t); err != nil {
 		return Status{}, fmt.Errorf("trail: Config.MeterProvider: %w", err)
 	}
-	j, err := openExisting(c.Dir, c.FS)
+	j, err := openExisting(c.Dir, c.FS, c.Retention)
 	if err != nil {
 		return Status{}, fmt.Errorf("trail: %w%s", err, advice(err))
 	}
@@ -38,12 +39,10 @@ func Deliver(ctx context.Context, c Config) (_ Status, err error) {
 	t.store = s
 	running, stop := t.running()
 	s.stop = stop
-	over, cancel := context.WithCancel(running)
-	cancel() // nothing will be added to it
-	s.drain = cancel
+	s.drain = stop
 	var deliveries sync.WaitGroup
 	for _, o := range t.outlets {
-		d, err := newDeliverer(s, o, j, over)
+		d, err := newDeliverer(s, o, j, ended()) // nothing will be added to it
 		if err != nil {
 			stop()
 			return Status{}, errors.Join(fmt.Errorf("trail: sink %q: %w", o.name, err), j.Close())

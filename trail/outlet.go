@@ -22,6 +22,7 @@ type outlet struct {
 	flush      func(context.Context) error
 	trail      *Trail
 	turn       sync.Mutex            // held while the exporter is called: the deliverers of several journals take turns
+	adopted    chan struct{}         // of one, full while an adopted journal is delivered: what all of them hold in memory is bounded
 	recording  []metric.RecordOption // its name, for the histogram
 
 	mu        sync.Mutex // guards all below
@@ -41,6 +42,7 @@ func newOutlet(s Sink, t *Trail) *outlet {
 		shutdown:   s.Exporter.Shutdown,
 		flush:      s.Exporter.ForceFlush,
 		trail:      t,
+		adopted:    make(chan struct{}, 1),
 		recording:  nameOption(s.Name),
 	}
 }

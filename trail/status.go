@@ -38,7 +38,7 @@ type Status struct {
 	AheadOfClock  uint64 // records whose time lay ahead of the clock
 	Sinks         []SinkStatus
 	Journal       *journal.Status  // of the trail's own journal; nil without one
-	Adopted       []journal.Status // of other processes' journals that this one delivers
+	Adopted       []journal.Status // of other processes' journals that this one delivers, or has left to others, whose sinks they still wait for
 }
 
 // SinkStatus is how one sink is doing.

@@ -2,6 +2,7 @@ package trail
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -56,7 +57,7 @@ type store interface {
 // policy, and reaches each sink before any other of this trail. With a journal it is on disk (fsync) when Open returns, and
 // what an earlier process left there is being delivered.
 //
-// ctx bounds Open only.
+// ctx is for Open only. Reading a journal of many gigabytes takes its time, and cannot be cut short.
 func Open(ctx context.Context, c Config) (*Trail, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
@@ -79,11 +80,12 @@ func Open(ctx context.Context, c Config) (*Trail, error) {
 	} else {
 		t.store, err = openJournaled(t)
 	}
-	if err == nil {
-		err = t.metrics.register(t)
-	}
 	if err != nil {
 		return nil, err
+	}
+	if err := t.metrics.register(t); err != nil {
+		_, closing := t.store.shutdown(ended())
+		return nil, errors.Join(fmt.Errorf("trail: Config.MeterProvider: %w", err), closing)
 	}
 	t.calls.New = func() any { return t.store.newCall() }
 	return t, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -26,6 +27,8 @@ func deliverCommand() *command {
 		text: `takes what a process that is gone left in the journal in DIR to Postgres, and says how much that was. It
 begins behind what the sink has got already, and moves the sink's cursor. A record is one row of the table, however
 often this is run or interrupted. A record that Postgres will never take becomes a dead letter.
+
+Nothing is removed from DIR: the service does that when it is started next, or whoever has no use for it any more.
 
 It does not make or change tables: migrate the database first, as the service does (Exporter.Migrate of
 exporter/postgres). A fault that may pass is retried until -timeout; one that somebody has to mend ends it.`,
@@ -87,8 +90,9 @@ func (d *delivery) run(ctx context.Context, s *streams) error {
 		defer cancel()
 	}
 	status, err := trail.Deliver(ctx, trail.Config{
-		Dir:   d.dir,
-		Sinks: []trail.Sink{{Name: d.sink, Exporter: pg, BestEffort: bestEffort}},
+		Dir:       d.dir,
+		Retention: math.MaxInt64, // when anything goes is its owner's to say
+		Sinks:     []trail.Sink{{Name: d.sink, Exporter: pg, BestEffort: bestEffort}},
 	})
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

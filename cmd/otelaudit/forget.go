@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/rj-gamer/go-activity-tracker/trail/journal"
@@ -16,8 +17,9 @@ func forgetCommand() *command {
 		operands: []string{"DIR", "NAME"},
 		summary:  "a sink that is gone for good",
 		text: `removes the cursor of the sink NAME from the journal in DIR. A sink that is no longer configured keeps all
-that it has not got, for ever: this ends it. What no other sink needs is deleted at once, and NAME never gets it. A sink
-of that name that is configured again begins at the oldest record that is left.
+that it has not got, for ever: this ends it, and NAME never gets that. What no other sink needs goes when the service is
+started next, or later, as its Retention says. A sink of that name that is configured again begins at the oldest record
+that is left.
 
 Nobody is asked. inspect DIR says beforehand what NAME has not got, and deliver takes it to Postgres.`,
 		define: func(*flag.FlagSet) action {
@@ -32,13 +34,13 @@ func forget(ctx context.Context, s *streams, dir, name string) error {
 	if err := wholeJournalAt(dir); err != nil {
 		return err
 	}
-	j, err := journal.Open(journal.Config{Dir: dir, NoAppend: true})
+	j, err := journal.Open(journal.Config{Dir: dir, NoAppend: true, Retention: math.MaxInt64}) // when it goes is its owner's to say
 	if err != nil {
 		return explained(err, dir)
 	}
 	before := j.Status()
 	err = j.Forget(name)
-	if err := errors.Join(err, j.Close()); err != nil { // Close returns after what may go is gone
+	if err := errors.Join(err, j.Close()); err != nil {
 		if errors.Is(err, journal.ErrUnknown) {
 			return unknown(dir, name)
 		}
@@ -71,11 +73,17 @@ func forgotten(r *journal.ReaderStatus, before, after *journal.Status) []string 
 		first += fmt.Sprintf(" that never gets %s", numbers(next, before.Last))
 	}
 	lines := []string{first}
-	if after.First > before.First {
-		lines = append(lines, fmt.Sprintf("deleted %s: no other sink needs them", numbers(before.First, after.First-1)))
+	required, needless := false, after.Last
+	for _, other := range after.Readers {
+		if other.Required {
+			required, needless = true, min(needless, other.Seq)
+		}
 	}
-	if !slices.ContainsFunc(after.Readers, func(r journal.ReaderStatus) bool { return r.Required }) {
+	switch {
+	case !required:
 		lines = append(lines, "no required sink is left: from now on the journal keeps everything")
+	case r.Required && needless > max(r.Seq, before.First-1):
+		lines = append(lines, fmt.Sprintf("no other sink needs %s: they go when the service is started next", numbers(max(r.Seq+1, before.First), needless)))
 	}
 	return lines
 }

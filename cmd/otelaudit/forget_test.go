@@ -21,8 +21,11 @@ func TestForget(t *testing.T) {
 
 	require.Equal(t, "otelaudit: DIR has no sink oltp; it has: otlp, postgres, stdout\n", fail(t, dir, "journal forget DIR oltp"))
 	require.Equal(t, `forgot otlp, a required sink that never gets 2..8
-deleted 1..4: no other sink needs them
+no other sink needs 2..8: they go when the service is started next
 `, succeed(t, dir, "journal forget DIR otlp"))
+	view, err := journal.Look(nil, dir)
+	require.NoError(t, err)
+	require.Equal(t, uint64(1), view.Status().First, "its owner may want to keep that")
 	require.Equal(t, "forgot stdout, a best-effort sink that had everything\n", succeed(t, dir, "journal forget DIR stdout"))
 	require.Equal(t, `forgot postgres, a required sink that had everything
 no required sink is left: from now on the journal keeps everything

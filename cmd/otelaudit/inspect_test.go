@@ -168,7 +168,7 @@ func TestInspectWhatStaysOfADeliveredJournal(t *testing.T) {
 	add(t, j, 1, 2)
 	require.NoError(t, j.Close())
 	succeed(t, dir, "journal skip DIR postgres -n 2")
-	adopted, err := journal.Adopt(parent, journal.Config{})
+	adopted, err := journal.Adopt(parent, journal.Config{}, nil)
 	require.NoError(t, err)
 	require.NoError(t, adopted[0].RemoveDelivered())
 

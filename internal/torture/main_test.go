@@ -3,6 +3,7 @@
 package torture
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -11,6 +12,9 @@ import (
 
 	"github.com/rj-gamer/go-activity-tracker/internal/localpg"
 )
+
+// enoughKills is how many kills of a process the long form promises.
+const enoughKills = 200
 
 // long asks for the long form.
 func long() bool { return os.Getenv("OTELAUDIT_TORTURE") != "" }
@@ -33,5 +37,9 @@ type reporting struct{ m interface{ Run() int } }
 func (r reporting) Run() int {
 	code := r.m.Run()
 	_, _ = fmt.Fprintln(os.Stdout, &totals)
+	if all := flag.Lookup("test.run").Value.String() == ""; long() && all && totals.kills < enoughKills {
+		_, _ = fmt.Fprintf(os.Stdout, "torture: %d kills are too few: want %d\n", totals.kills, enoughKills)
+		code = max(code, 1)
+	}
 	return code
 }

@@ -103,8 +103,8 @@ var mutations = map[string]mutation{
 	},
 	"nobody waits for the dead letters": {
 		"trail/deadletter.go",
-		"_, err := l.journal.Append(context.Background(), entries...)\n\treturn err",
-		"go func() { _, _ = l.journal.Append(context.Background(), entries...) }()\n\treturn nil",
+		"_, err := l.journal.Append(context.Background(), entries...)\n",
+		"var err error\n\tgo func(j *journal.Journal) { _, _ = j.Append(context.Background(), entries...) }(l.journal)\n",
 		nil,
 		[]suite{kills},
 	},

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // OpenIn opens a new journal for this process, in a directory of its own under parent. Config.Dir is ignored.
@@ -27,8 +28,9 @@ func OpenIn(parent string, config Config) (*Journal, error) {
 // Adopt opens, with NoAppend, the journals under parent whose owner is gone: those that nobody has locked. Deliver what is in
 // them under the names of Status().Readers, then call RemoveDelivered. Journals that could not be opened are left to the next
 // Adopt, and named in the error beside those that were opened. Open reads all of a journal: keep one open that cannot be removed
-// yet, rather than close it and adopt it again. What is no journal is left alone, and costs a look into its directory.
-func Adopt(parent string, config Config) ([]*Journal, error) {
+// yet, rather than close it and adopt it again. What is no journal is left alone, and costs a look into its directory; so is a
+// directory for which skip, where it is not nil, reports true.
+func Adopt(parent string, config Config, skip func(dir string) bool) ([]*Journal, error) {
 	config.setDefaults()
 	config.NoAppend = true
 	names, err := config.FS.List(parent)
@@ -39,7 +41,7 @@ func Adopt(parent string, config Config) ([]*Journal, error) {
 	var failed []error
 	for _, name := range names {
 		config.Dir = filepath.Join(parent, name)
-		if !isJournal(config.FS, config.Dir) {
+		if !isJournal(config.FS, config.Dir) || skip != nil && skip(config.Dir) {
 			continue
 		}
 		j, err := Open(config)
@@ -57,4 +59,28 @@ func Adopt(parent string, config Config) ([]*Journal, error) {
 func isJournal(f FS, dir string) bool {
 	names, err := f.List(dir)
 	return err == nil && slices.Contains(names, lockName)
+}
+
+// Cursors returns how far each reader of the journal in dir has come, by its name. It neither waits for the lock nor reads what is
+// in the journal. fs may be nil: the operating system's.
+func Cursors(fs FS, dir string) (map[string]uint64, error) {
+	if fs == nil {
+		fs = OS()
+	}
+	names, err := fs.List(dir)
+	if err != nil {
+		return nil, err
+	}
+	seqs := map[string]uint64{}
+	for _, name := range names {
+		if !strings.HasSuffix(name, cursorSuffix) {
+			continue
+		}
+		c, err := readCursor(fs, dir, name)
+		if err != nil {
+			return nil, err
+		}
+		seqs[c.name] = c.seq
+	}
+	return seqs, nil
 }

@@ -26,12 +26,12 @@ func TestAdopt(t *testing.T) {
 	defer living.Close()
 	require.NoError(t, os.Mkdir(filepath.Join(parent, "something else"), 0o700))
 
-	none, err := Adopt(parent, config)
+	none, err := Adopt(parent, config, nil)
 	require.NoError(t, err)
 	require.Empty(t, none, "both have owners")
 	require.NoError(t, dead.Close())
 
-	adopted, err := Adopt(parent, config)
+	adopted, err := Adopt(parent, config, nil)
 	require.NoError(t, err)
 	require.Len(t, adopted, 1)
 	j := adopted[0]

@@ -45,7 +45,7 @@ func adoptable(t *testing.T) (s *simFS, o *oracle, config Config) {
 // adoptOne adopts what is under /var, which is one journal or none.
 func adoptOne(t *testing.T, s *simFS) *Journal {
 	t.Helper()
-	adopted, err := Adopt("/var", Config{FS: s, Retention: time.Hour})
+	adopted, err := Adopt("/var", Config{FS: s, Retention: time.Hour}, nil)
 	require.NoError(t, err)
 	require.LessOrEqual(t, len(adopted), 1)
 	if len(adopted) == 0 {
@@ -131,7 +131,7 @@ func TestCrashDuringAdopt(t *testing.T) {
 
 // adopt delivers what is under /var to the reader that workloads have, and removes it.
 func (o *oracle) adopt(s *simFS) error {
-	adopted, err := Adopt("/var", Config{FS: s})
+	adopted, err := Adopt("/var", Config{FS: s}, nil)
 	for _, j := range adopted {
 		err = errors.Join(err, o.deliver(j), j.Close())
 	}

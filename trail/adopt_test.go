@@ -1,0 +1,211 @@
+package trail_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/rj-gamer/go-activity-tracker/otelaudit"
+	"github.com/rj-gamer/go-activity-tracker/trail"
+	"github.com/rj-gamer/go-activity-tracker/trail/journal"
+)
+
+// inParent has a trail keep a journal of its own under parent, and adopt others there.
+func inParent(parent string) func(*trail.Config) {
+	return func(c *trail.Config) {
+		inDir("")(c)
+		c.Dir, c.ParentDir, c.AdoptInterval = "", parent, 5*time.Millisecond
+	}
+}
+
+// more adds a sink.
+func more(name string, d *double, bestEffort bool) func(*trail.Config) {
+	return func(c *trail.Config) {
+		c.Sinks = append(c.Sinks, trail.Sink{Name: name, Exporter: d, BestEffort: bestEffort})
+	}
+}
+
+// gone leaves a journal under parent with an activity of each action, of a process whose sinks got none. It returns the directory.
+func gone(t *testing.T, parent string, actions []string, change ...func(*trail.Config)) string {
+	t.Helper()
+	down := newDouble()
+	down.failWith(errors.New("down"))
+	tr := open(t, down, append([]func(*trail.Config){inParent(parent), func(c *trail.Config) { c.AdoptInterval = time.Hour }}, change...)...)
+	mustTrack(t, tr, actions...)
+	dir := tr.Status().Journal.Dir
+	_ = shut(tr)
+	return dir
+}
+
+func awaitNoDir(t *testing.T, dir string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(dir)
+		return os.IsNotExist(err)
+	}, patience, time.Millisecond, "%s is still there", dir)
+}
+
+func TestAJournalOfAProcessThatIsGoneIsAdopted(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	under := inParent(parent)
+	down, up := newDouble(), newDouble()
+	down.failWith(errors.New("down"))
+	gone := open(t, down, under, func(c *trail.Config) { c.Service = "gone" })
+	heir := open(t, up, under)
+	mustTrack(t, gone, "one.create", "two.create")
+	mustTrack(t, heir, "own.create")
+	dir := gone.Status().Journal.Dir
+	require.Error(t, shut(gone))
+	require.Eventually(t, func() bool { return len(up.actions()) == 3 }, patience, time.Millisecond)
+	require.ElementsMatch(t, []string{"own.create", "one.create", "two.create"}, up.actions())
+	for _, r := range up.stored() {
+		service, _ := r.Resource.Value(otelaudit.KeyServiceName)
+		require.Equal(t, r.Action != "own.create", service.AsString() == "gone", "who recorded it")
+	}
+	require.Eventually(t, func() bool { return len(heir.Status().Adopted) == 0 }, patience, time.Millisecond)
+	require.NoDirExists(t, dir)
+	require.NoError(t, heir.Close())
+}
+
+// Of an owner that had no sinks, whoever adopts its journal has to deliver it: nobody else would.
+func TestAJournalWithoutSinksIsAdopted(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	under := inParent(parent)
+	gone := open(t, newDouble(), under, func(c *trail.Config) { c.Sinks = nil })
+	mustTrack(t, gone, "one.create")
+	require.NoError(t, gone.Close())
+	d := newDouble()
+	heir := open(t, d, under)
+	require.Eventually(t, func() bool { return len(d.actions()) == 1 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return len(heir.Status().Adopted) == 0 }, patience, time.Millisecond)
+}
+
+// A sink that stops and is mended gets the adopted journal, too, without a restart.
+func TestAnAdoptedJournalOutlivesAStoppedSink(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	dir := gone(t, parent, []string{"one.create", "two.create"})
+	d := newDouble()
+	d.failWith(&trail.StopError{Err: errors.New("no table")})
+	tr := open(t, d, inParent(parent))
+	mustTrack(t, tr, "own.create")
+	require.Eventually(t, func() bool { return tr.Status().Sinks[0].State == trail.Stopped }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return len(tr.Status().Adopted) == 1 }, patience, time.Millisecond)
+	d.answerWith(nil)
+	awaitNoDir(t, dir)
+	require.ElementsMatch(t, []string{"own.create", "one.create", "two.create"}, d.actions())
+}
+
+// Of an owner without sinks every required sink gets everything, or the journal stays.
+func TestAnAdoptedJournalIsForAllRequiredSinks(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	dir := gone(t, parent, []string{"one.create", "two.create"}, func(c *trail.Config) { c.Sinks = nil })
+	disk := newDisk()
+	var failed atomic.Bool
+	disk.failWith(func(op, path string) error {
+		if op == "create" && filepath.Dir(path) == dir && strings.Contains(path, "double.cursor") && failed.CompareAndSwap(false, true) {
+			return syscall.EIO
+		}
+		return nil
+	})
+	a, b := newDouble(), newDouble()
+	open(t, a, inParent(parent), disk.under, more("b", b, false))
+	awaitNoDir(t, dir)
+	require.True(t, failed.Load())
+	require.Equal(t, []string{"one.create", "two.create"}, a.actions())
+	require.Equal(t, []string{"one.create", "two.create"}, b.actions())
+}
+
+// A best-effort sink holds no adopted journal back; what it does not get is counted. One that takes records gets all of them.
+func TestABestEffortSinkDoesNotPinAnAdoptedJournal(t *testing.T) {
+	t.Parallel()
+	parent, unused := t.TempDir(), newDouble()
+	dir := gone(t, parent, []string{"one.create", "two.create"}, more("broken", unused, true), more("slow", unused, true), func(c *trail.Config) {
+		for i := range c.Sinks {
+			c.Sinks[i].Exporter = c.Sinks[0].Exporter
+		}
+	})
+	d, broken, slow := newDouble(), newDouble(), newDouble()
+	broken.failWith(errors.New("down for good"))
+	tr := open(t, d, inParent(parent), more("broken", broken, true), more("slow", slow, true), func(c *trail.Config) {
+		c.MaxBatch, c.CloseTimeout = 1, 50*time.Millisecond
+	})
+	awaitNoDir(t, dir)
+	require.Equal(t, []string{"one.create", "two.create"}, d.actions())
+	require.Equal(t, []string{"one.create", "two.create"}, slow.actions())
+	require.Empty(t, broken.actions())
+	require.Equal(t, uint64(3), tr.Status().Sinks[1].Dropped, "with the opening of the one that is gone")
+}
+
+// What waits for a sink that only others have is closed again, so that others can deliver it, or forget that sink. Status names it
+// meanwhile.
+func TestAnAdoptedJournalForAnUnknownSinkIsLeftToOthers(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	down := newDouble()
+	down.failWith(errors.New("down"))
+	dir := gone(t, parent, []string{"one.create"}, more("old", down, false))
+	d := newDouble()
+	tr := open(t, d, inParent(parent))
+	reports.await(t, "otelaudit journal deliver", dir, "old")
+	require.Equal(t, []string{"one.create"}, d.actions())
+	var j *journal.Journal
+	require.Eventually(t, func() bool {
+		var err error
+		j, err = journal.Open(journal.Config{Dir: dir, NoAppend: true})
+		return err == nil
+	}, patience, time.Millisecond, "nobody has it open")
+	adopted := tr.Status().Adopted
+	require.Len(t, adopted, 1)
+	require.Equal(t, dir, adopted[0].Dir)
+	require.NoError(t, j.Forget("old"))
+	require.NoError(t, j.Close())
+	awaitNoDir(t, dir)
+	require.Eventually(t, func() bool { return len(tr.Status().Adopted) == 0 }, patience, time.Millisecond)
+	require.Equal(t, []string{"one.create"}, d.actions())
+}
+
+// However many journals are adopted, a sink has a batch of one of them at a time: that bounds the memory while it is down.
+func TestAdoptedJournalsTakeTurns(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	const many = 8
+	for range many {
+		gone(t, parent, []string{"one.create"})
+	}
+	d := newDouble()
+	var mu sync.Mutex
+	recorders := map[attribute.Distinct]bool{} // whose records the sink was given while it was down
+	d.answerWith(func(_ context.Context, b *trail.Batch) error {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, r := range b.Records {
+			recorders[r.Resource.Equivalent()] = true
+		}
+		return errors.New("down")
+	})
+	heir := open(t, d, inParent(parent))
+	require.Eventually(t, func() bool { return len(heir.Status().Adopted) == many }, patience, time.Millisecond)
+	for range many {
+		d.next(t)
+	}
+	mu.Lock()
+	require.LessOrEqual(t, len(recorders), 2, "its own, and one that is gone")
+	mu.Unlock()
+	d.answerWith(nil)
+	require.Eventually(t, func() bool { return len(heir.Status().Adopted) == 0 }, patience, time.Millisecond)
+	require.Len(t, d.actions(), many)
+}
