@@ -2,8 +2,10 @@ package auditgrpc_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
 	"github.com/rj-gamer/go-activity-tracker/contrib/auditgrpc"
@@ -59,7 +62,7 @@ func TestAudiences(t *testing.T) {
 				})
 				audiences := map[string]string{tc.listed(target): "orders"}
 				conn := edge.dial(t, tc.dialed(target), audiences)
-				clear(audiences) // the interceptors have a list of their own
+				clear(audiences) // the options have a list of their own
 
 				ctx := otelaudit.ContextWithActor(t.Context(), otelaudit.User("alice"))
 				ctx = propagation.ContextWithAudience(ctx, "somebody-else")
@@ -86,7 +89,7 @@ func TestTokensThatWereCopied(t *testing.T) {
 				baggage = received(ctx, "baggage")
 				return nil
 			})
-			conn := dial(t, target, grpc.WithStatsHandler(auditgrpc.ClientHandler(otelgrpc.NewClientHandler())))
+			conn := dial(t, target, auditgrpc.ClientOptions(otelgrpc.NewClientHandler(), nil)...)
 			ctx := metadata.AppendToOutgoingContext(t.Context(), "baggage", "colour=blue", "Baggage", copied)
 			require.NoError(t, call(ctx, conn))
 			require.Equal(t, []string{"colour=blue"}, baggage)
@@ -99,8 +102,16 @@ func TestTokensThatWereCopied(t *testing.T) {
 	}
 }
 
-// Interceptors alone send no token, also where a context has an audience and otelgrpc injects.
-func TestWithoutClientHandler(t *testing.T) {
+// silent is a handler that does nothing.
+type silent struct{}
+
+func (silent) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (silent) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (silent) HandleRPC(context.Context, stats.RPCStats)                         {}
+func (silent) HandleConn(context.Context, stats.ConnStats)                       {}
+
+// Another handler of the connection is told no audience, before ours or behind it, also where a context has one.
+func TestOtherHandlers(t *testing.T) {
 	t.Parallel()
 	for kind, call := range kinds {
 		t.Run(kind, func(t *testing.T) {
@@ -111,10 +122,13 @@ func TestWithoutClientHandler(t *testing.T) {
 				baggage = received(ctx, "baggage")
 				return nil
 			})
-			conn := dialWith(t, target, edge.clientHandler(), map[string]string{target: "orders"})
+			options := auditgrpc.ClientOptions(silent{}, map[string]string{target: "orders"})
+			other := grpc.WithStatsHandler(edge.clientHandler())
 			ctx := otelaudit.ContextWithActor(t.Context(), otelaudit.User("alice"))
-			require.NoError(t, call(propagation.ContextWithAudience(ctx, "orders"), conn))
-			require.Empty(t, baggage)
+			for _, options := range [][]grpc.DialOption{append([]grpc.DialOption{other}, options...), append(options, other)} {
+				require.NoError(t, call(propagation.ContextWithAudience(ctx, "orders"), dial(t, target, options...)))
+				require.Empty(t, baggage)
+			}
 		})
 	}
 }
@@ -206,7 +220,7 @@ func TestCredentialsThatAreFetched(t *testing.T) {
 				seen(received(ctx, "traceparent"), received(ctx, "baggage"))
 				return nil
 			})
-			conn := dial(t, target, grpc.WithStatsHandler(auditgrpc.ClientHandler(edge.clientHandler())))
+			conn := edge.dial(t, target, nil)
 			return func(ctx context.Context) error { return say(ctx, conn, "token, please") }
 		},
 	} {
@@ -224,6 +238,49 @@ func TestCredentialsThatAreFetched(t *testing.T) {
 				conn := edge.dial(t, target, map[string]string{target: "orders"}, grpc.WithPerRPCCredentials(fetch))
 				ctx := otelaudit.ContextWithActor(t.Context(), otelaudit.User("alice"))
 				require.NoError(t, call(propagation.ContextWithAudience(ctx, "somebody-else"), conn))
+				require.Equal(t, 1, fetched)
+				require.Equal(t, "edge>alice", chain(only(t, orders.tr).Actor))
+			})
+		}
+	}
+}
+
+// An interceptor behind ours has the call's context, and may call whomever it likes with it: only who is listed gets a token.
+func TestInterceptorsThatCallOthers(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string]func(edge *service, shared []grpc.DialOption) []grpc.DialOption{
+		"options of its own": func(edge *service, _ []grpc.DialOption) []grpc.DialOption { return edge.options(nil) },
+		"the same options":   func(_ *service, shared []grpc.DialOption) []grpc.DialOption { return shared },
+		"otelgrpc alone": func(edge *service, _ []grpc.DialOption) []grpc.DialOption {
+			return []grpc.DialOption{grpc.WithStatsHandler(edge.clientHandler())}
+		},
+	} {
+		for kind, call := range kinds {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				edge, orders := newService(t, "edge", ours), newService(t, "orders", ours)
+				fetched := 0
+				issuer := serve(t, func(ctx context.Context, _ string) error {
+					fetched++
+					assert.Len(t, received(ctx, "traceparent"), 1, "it injects")
+					assert.Empty(t, received(ctx, "baggage"))
+					return nil
+				})
+				target := orders.serve(t, orders.handler(), nobody, track)
+				shared := edge.options(map[string]string{target: "orders"})
+				fetch := dial(t, issuer, options(edge, shared)...)
+				conn := dial(t, target, slices.Concat(shared, []grpc.DialOption{
+					grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpcConn, next grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+						return errors.Join(say(ctx, fetch, "token, please"), next(ctx, method, req, reply, cc, opts...))
+					}),
+					grpc.WithChainStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpcConn, method string, next grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+						if err := say(ctx, fetch, "token, please"); err != nil {
+							return nil, err
+						}
+						return next(ctx, desc, cc, method, opts...)
+					}),
+				})...)
+				require.NoError(t, call(otelaudit.ContextWithActor(t.Context(), otelaudit.User("alice")), conn))
 				require.Equal(t, 1, fetched)
 				require.Equal(t, "edge>alice", chain(only(t, orders.tr).Actor))
 			})

@@ -7,17 +7,12 @@
 //		grpc.ChainStreamInterceptor(auditgrpc.StreamServerInterceptor(actor)),
 //	)
 //
-//	audiences := map[string]string{"dns:///billing.internal:8443": "billing"}
-//	conn, err := grpc.NewClient("dns:///billing.internal:8443",
-//		grpc.WithTransportCredentials(creds),
-//		grpc.WithStatsHandler(auditgrpc.ClientHandler(otelgrpc.NewClientHandler())),
-//		grpc.WithChainUnaryInterceptor(auditgrpc.UnaryClientInterceptor(audiences)),
-//		grpc.WithChainStreamInterceptor(auditgrpc.StreamClientInterceptor(audiences)),
-//	)
+//	opts := auditgrpc.ClientOptions(otelgrpc.NewClientHandler(), map[string]string{"dns:///billing.internal:8443": "billing"})
+//	conn, err := grpc.NewClient("dns:///billing.internal:8443", append(opts, grpc.WithTransportCredentials(creds))...)
 //
 // otelgrpc's handlers do the carrying, with the propagator that otel.SetTextMapPropagator was given. On the server, its handler
 // reads the metadata before any interceptor runs; on the client, it writes them after all interceptors have run, once more
-// for each attempt. [ServerHandler] and [ClientHandler] go around them; without ClientHandler no token is sent. A server that
+// for each attempt. [ServerHandler] and [ClientOptions] go around them; without ClientOptions no token is sent. A server that
 // strangers can reach has [EdgeHandler] in place of ServerHandler.
 //
 // The actor comes from a function of the caller's: [ClientCertificate] and [FromContext] make such functions, and

@@ -52,12 +52,8 @@ func Example() {
 	defer server.Stop()
 
 	audiences := map[string]string{listener.Addr().String(): "echo"} // in production "echo.internal:8443"
-	conn, err := grpc.NewClient(listener.Addr().String(),
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithStatsHandler(auditgrpc.ClientHandler(otelgrpc.NewClientHandler())),
-		grpc.WithChainUnaryInterceptor(auditgrpc.UnaryClientInterceptor(audiences)),
-		grpc.WithChainStreamInterceptor(auditgrpc.StreamClientInterceptor(audiences)),
-	)
+	opts := auditgrpc.ClientOptions(otelgrpc.NewClientHandler(), audiences)
+	conn, err := grpc.NewClient(listener.Addr().String(), append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 	if err != nil {
 		panic(err)
 	}

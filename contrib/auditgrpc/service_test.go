@@ -3,6 +3,7 @@ package auditgrpc_test
 import (
 	"bytes"
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -71,19 +72,15 @@ func (s *service) serve(t *testing.T, telemetry stats.Handler, actor actorFunc, 
 	return serve(t, h, append(audited(s.tr, nil, actor, opts...), grpc.StatsHandler(telemetry))...)
 }
 
-// dial connects with otelgrpc in our handler, and our interceptors.
-func (s *service) dial(t *testing.T, target string, audiences map[string]string, opts ...grpc.DialOption) *grpc.ClientConn {
-	t.Helper()
-	return dialWith(t, target, auditgrpc.ClientHandler(s.clientHandler()), audiences, opts...)
+// options are ours around otelgrpc's, for the client.
+func (s *service) options(audiences map[string]string) []grpc.DialOption {
+	return auditgrpc.ClientOptions(s.clientHandler(), audiences)
 }
 
-func dialWith(t *testing.T, target string, telemetry stats.Handler, audiences map[string]string, opts ...grpc.DialOption) *grpc.ClientConn {
+// dial connects with options.
+func (s *service) dial(t *testing.T, target string, audiences map[string]string, opts ...grpc.DialOption) *grpc.ClientConn {
 	t.Helper()
-	return dial(t, target, append([]grpc.DialOption{
-		grpc.WithStatsHandler(telemetry),
-		grpc.WithUnaryInterceptor(auditgrpc.UnaryClientInterceptor(audiences)),
-		grpc.WithStreamInterceptor(auditgrpc.StreamClientInterceptor(audiences)),
-	}, opts...)...)
+	return dial(t, target, slices.Concat(s.options(audiences), opts)...)
 }
 
 // headers are what s would send to audience for actor, on a trace of their own.

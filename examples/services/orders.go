@@ -25,11 +25,8 @@ type ordersServer struct {
 
 func newOrders(next string) (server, error) {
 	// Only to this target goes a token, and it is for billing.
-	conn, err := grpc.NewClient(next,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithStatsHandler(auditgrpc.ClientHandler(otelgrpc.NewClientHandler())),
-		grpc.WithChainUnaryInterceptor(auditgrpc.UnaryClientInterceptor(map[string]string{next: billing})),
-	)
+	opts := auditgrpc.ClientOptions(otelgrpc.NewClientHandler(), map[string]string{next: billing})
+	conn, err := grpc.NewClient(next, append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 	if err != nil {
 		return server{}, err
 	}
