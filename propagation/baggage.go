@@ -8,6 +8,7 @@ import (
 
 const (
 	baggageHeader = "baggage"
+	baggageName   = "Baggage" // the header's in an http.Header
 	memberKey     = "otelaudit.actor"
 
 	// What W3C Baggage lets a header hold, all of its lines together. A receiver may drop all of what exceeds it.
@@ -136,7 +137,8 @@ func unhex(c byte) byte {
 
 // StripBaggage returns the values of a baggage header, or of gRPC's baggage metadata, without our member, in whatever
 // spelling it is there. Other members are left as they are, byte for byte; a value that held ours alone is left out. Where
-// ours is not there, it returns values itself; it never changes them. [Edge] does this for HTTP.
+// ours is not there, it returns values itself; it never changes them. [NewTransport] does this for HTTP, and doors to the
+// outside do more: see [EdgeBaggage].
 func StripBaggage(values []string) []string {
 	var h header
 	h.parse(values)

@@ -2,13 +2,16 @@ package propagation_test
 
 import (
 	"bytes"
+	"fmt"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
 	"github.com/rj-gamer/go-activity-tracker/propagation"
@@ -41,6 +44,80 @@ func TestEdgeStripsOursAndNothingElse(t *testing.T) {
 			require.Equal(t, before, r.Header, "the request that came in stays")
 		})
 	}
+}
+
+// Whatever baggage a stranger brings, the next service learns who acts: ours has room behind it.
+func TestEdgeLeavesRoom(t *testing.T) {
+	t.Parallel()
+	members := func(n int, format string) []string {
+		var all []string
+		for i := range n {
+			all = append(all, fmt.Sprintf(format, i))
+		}
+		return all
+	}
+	const room = 8192 - len(",otelaudit.actor=") - 2048
+	full := "a=" + strings.Repeat("x", room-len("a="))
+	for name, tc := range map[string]struct {
+		sent []string // the lines
+		kept int      // bytes of the lines that are kept, joined
+		gone int      // members
+	}{
+		"none":                     {nil, 0, 0},
+		"63 members":               {[]string{strings.Join(members(63, "k%d=v"), ",")}, 63*6 - 10 - 1, 0},
+		"64 members":               {[]string{strings.Join(members(64, "k%d=v"), ",")}, 63*6 - 10 - 1, 1},
+		"64 lines":                 {members(64, "k%d=v"), 63*6 - 10 - 1, 1},
+		"200 members":              {[]string{strings.Join(members(100, "k%d=v"), ","), strings.Join(members(100, "l%d=v"), ",")}, 63*6 - 10 - 1, 137},
+		"8,000 bytes in one":       {[]string{"a=" + strings.Repeat("x", 7998)}, 0, 1},
+		"8,000 bytes in 40":        {[]string{strings.Join(members(40, "k%02d="+strings.Repeat("x", 195)), ",")}, 30*200 - 1, 10},
+		"all bytes that there are": {[]string{full}, room, 0},
+		"a byte more":              {[]string{full + "x"}, 0, 1},
+		"a byte more, in a line":   {[]string{full[:room-1], ""}, room, 0},
+		"a member more":            {[]string{full, "b=1"}, room, 1},
+		"empty members":            {[]string{"a=1" + strings.Repeat(",", room-3) + ",,b=1"}, room, 1},
+		"bytes that are no UTF-8":  {[]string{"b=1,a=" + strings.Repeat("%ff", 700)}, len("b=1"), 1}, // OpenTelemetry sends three times as many on
+		"UTF-8":                    {[]string{"a=" + strings.Repeat("%C3%A9", 1000)}, 6002, 0},
+		"a bad member":             {[]string{"a=%,b=1"}, 7, 0},
+		"with ours":                {[]string{"otelaudit.actor=T," + strings.Join(members(63, "k%d=v"), ",")}, 63*6 - 10 - 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			orders := startNode(t, "orders", nil, nil, nil)
+			var kept []string
+			edge := startNode(t, "edge", asUser, orders, func(h http.Handler) http.Handler {
+				return propagation.Edge(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					kept = r.Header["Baggage"]
+					h.ServeHTTP(w, r)
+				}))
+			})
+			before := edgeDropped(t)
+			require.NoError(t, call(t.Context(), outsider(t), edge.url+"/42", http.Header{"X-User": {"alice"}, "Baggage": tc.sent}))
+			require.Len(t, strings.Join(kept, ","), tc.kept)
+			require.GreaterOrEqual(t, edgeDropped(t)-before, int64(tc.gone), "others count beside it")
+
+			byEdge, byOrders := edge.trail.Records(), orders.trail.Records()
+			require.Len(t, byEdge, 1)
+			require.Len(t, byOrders, 1)
+			require.Equal(t, "edge", byOrders[0].Actor.ID)
+			require.Equal(t, "alice", byOrders[0].Actor.OnBehalfOf.ID)
+			require.Equal(t, byEdge[0].Operation, byOrders[0].Operation)
+		})
+	}
+}
+
+// edgeDropped is how many members all edges have dropped.
+func edgeDropped(t *testing.T) (n int64) {
+	t.Helper()
+	var data metricdata.ResourceMetrics
+	require.NoError(t, globalMetrics.Collect(t.Context(), &data))
+	for _, scope := range data.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			if m.Name == "otelaudit.propagation.edge.dropped" {
+				n += m.Data.(metricdata.Sum[int64]).DataPoints[0].Value
+			}
+		}
+	}
+	return n
 }
 
 func TestEdgeBeginsAnOperation(t *testing.T) {

@@ -8,7 +8,10 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-const attrResult = "otelaudit.result"
+const (
+	scope      = "github.com/rj-gamer/go-activity-tracker/propagation"
+	attrResult = "otelaudit.result"
+)
 
 // What becomes of the token that Inject makes.
 const (
@@ -30,7 +33,7 @@ type metrics struct {
 }
 
 func newMetrics(provider metric.MeterProvider) (metrics, error) {
-	meter := provider.Meter("github.com/rj-gamer/go-activity-tracker/propagation")
+	meter := provider.Meter(scope)
 	extracted, err1 := newCounter(meter, "otelaudit.propagation.extracted", "Actor tokens that came in, by what became of them.",
 		acceptedResult, string(RejectionBaggageLimit), string(RejectionDuplicate), string(RejectionMalformed), string(RejectionOverlong),
 		string(RejectionVersion), string(RejectionUnknownKey), string(RejectionRevokedKey), string(RejectionKeyNotValid),

@@ -5,23 +5,21 @@ import (
 	"strings"
 
 	"google.golang.org/grpc/metadata"
-
-	"github.com/rj-gamer/go-activity-tracker/propagation"
 )
 
 const baggageKey = "baggage"
 
-// stripBaggage takes otelaudit's member out of md, and reports whether there was one.
-func stripBaggage(md metadata.MD) bool {
+// changeBaggage gives md the baggage that change makes of it, and reports whether that is another.
+func changeBaggage(md metadata.MD, change func(values []string) []string) bool {
 	values := md[baggageKey]
 	if len(values) == 0 {
 		return false
 	}
-	stripped := propagation.StripBaggage(values)
-	if slices.Equal(stripped, values) {
+	changed := change(values)
+	if slices.Equal(changed, values) {
 		return false
 	}
-	md[baggageKey] = stripped
+	md[baggageKey] = changed
 	return true
 }
 

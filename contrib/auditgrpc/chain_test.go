@@ -2,11 +2,13 @@ package auditgrpc_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/baggage"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/rj-gamer/go-activity-tracker/contrib/auditgrpc"
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
@@ -307,5 +309,37 @@ func TestEdgeHandler(t *testing.T) {
 			}
 			require.Len(t, operations, 3)
 		})
+	}
+}
+
+// Whatever baggage a stranger brings, the next service learns who acts: ours has room behind it.
+func TestEdgeLeavesRoom(t *testing.T) {
+	t.Parallel()
+	var members []string
+	for i := range 64 {
+		members = append(members, fmt.Sprintf("k%d=v", i))
+	}
+	for name, values := range map[string][]string{
+		"64 members":           {strings.Join(members, ",")},
+		"64 values":            members,
+		"8,190 bytes":          {"a=1", "b=" + strings.Repeat("x", 8184)},
+		"64 members, and ours": {"otelaudit.actor=x", strings.Join(members, ",")},
+	} {
+		for kind, call := range kinds {
+			t.Run(name+"/"+kind, func(t *testing.T) {
+				t.Parallel()
+				edge, orders := newService(t, "edge", ours), newService(t, "orders", ours)
+				toOrders := orders.serve(t, orders.handler(), nobody, track)
+				conn := edge.dial(t, toOrders, map[string]string{toOrders: "orders"})
+				toEdge := edge.serve(t, auditgrpc.EdgeHandler(edge.serverHandler()), is(otelaudit.User("alice")), through(t, conn, call))
+				ctx := t.Context()
+				for _, value := range values {
+					ctx = metadata.AppendToOutgoingContext(ctx, "baggage", value)
+				}
+				require.NoError(t, call(ctx, dial(t, toEdge)))
+				require.Equal(t, "edge>alice", chain(only(t, orders.tr).Actor))
+				require.Equal(t, only(t, edge.tr).Operation, only(t, orders.tr).Operation)
+			})
+		}
 	}
 }

@@ -72,7 +72,7 @@ func (c *client) stream(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.Cli
 // TagRPC implements [stats.Handler].
 func (c *client) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Context {
 	if md, ok := metadata.FromOutgoingContext(ctx); ok {
-		stripped, joined := stripBaggage(md), joinBaggage(md)
+		stripped, joined := changeBaggage(md, propagation.StripBaggage), joinBaggage(md)
 		if stripped || joined {
 			ctx = metadata.NewOutgoingContext(ctx, md)
 		}

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/stats"
 
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
+	"github.com/rj-gamer/go-activity-tracker/propagation"
 )
 
 // ServerHandler returns a handler for a server whose callers are inside the trust group. It makes one value of several of
@@ -34,14 +35,15 @@ func (h serverHandler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) conte
 //	grpc.NewServer(grpc.StatsHandler(auditgrpc.EdgeHandler(otelgrpc.NewServerHandler())), …)
 //
 // It is the sibling of propagation.Edge. Interceptors would come too late, and otelgrpc.WithPublicEndpoint does not stop
-// baggage. Other members of the baggage stay.
+// baggage. Other members of the baggage stay, as far as they leave room for ours behind them: see propagation.EdgeBaggage.
 func EdgeHandler(next stats.Handler) stats.Handler { return edgeHandler{ServerHandler(next)} }
 
 type edgeHandler struct{ stats.Handler }
 
 // TagRPC implements [stats.Handler].
 func (h edgeHandler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Context {
-	if md, ok := metadata.FromIncomingContext(ctx); ok && stripBaggage(md) {
+	admit := func(values []string) []string { return propagation.EdgeBaggage(ctx, values) }
+	if md, ok := metadata.FromIncomingContext(ctx); ok && changeBaggage(md, admit) {
 		ctx = metadata.NewIncomingContext(ctx, md)
 	}
 	if _, ok := otelaudit.OperationFromContext(ctx); !ok {
