@@ -61,7 +61,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	base := otelhttp.NewTransport(http.DefaultTransport, otelhttp.WithPropagators(propagators))
+	base := otelhttp.NewTransport(propagation.HideToken(http.DefaultTransport), otelhttp.WithPropagators(propagators))
 	transport, err := propagation.NewTransport(base, map[string]string{orders.URL: "orders"})
 	if err != nil {
 		fmt.Println(err)
@@ -105,7 +105,7 @@ func ExampleEdge() {
 }
 
 func ExampleNewTransport() {
-	base := otelhttp.NewTransport(http.DefaultTransport)
+	base := otelhttp.NewTransport(propagation.HideToken(http.DefaultTransport))
 	_, err := propagation.NewTransport(base, map[string]string{"https://orders.internal:8443/api": "orders"})
 	fmt.Println(err)
 	// Output:

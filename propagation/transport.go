@@ -11,7 +11,7 @@ import (
 // Transport is an [http.RoundTripper] that says for whom a request is, so that [Propagator.Inject] makes a token for exactly
 // that service.
 //
-//	base := otelhttp.NewTransport(http.DefaultTransport)
+//	base := otelhttp.NewTransport(propagation.HideToken(http.DefaultTransport))
 //	transport, err := propagation.NewTransport(base, map[string]string{"https://orders.internal:8443": "orders"})
 //	client := &http.Client{Transport: transport}
 //
@@ -25,7 +25,8 @@ var _ http.RoundTripper = (*Transport)(nil)
 
 // NewTransport returns a Transport for the services that audiences names by their origin: scheme, host and port
 // ("https://orders.internal:8443"), of which the port may be missing where it is the scheme's own. base is usually
-// otelhttp.NewTransport's, which injects; without something that injects there is no token. Nothing stands between the two:
+// otelhttp.NewTransport's, which injects; without something that injects there is no token. Below it goes [HideToken], or what
+// traces requests with net/http/httptrace writes tokens down. Nothing stands between otelhttp's transport and this one:
 // the first who injects with the request's context has the token, and a transport that fetches a credential with it would be
 // that. Such a transport goes below otelhttp's, or around this one. Where otelhttp.WithFilter lets a request pass by, what is
 // below must not send requests of its own with its context.
@@ -37,7 +38,7 @@ var _ http.RoundTripper = (*Transport)(nil)
 // Behind "http" there is no proof of who answers, and everybody on the way can read the token.
 func NewTransport(base http.RoundTripper, audiences map[string]string) (*Transport, error) {
 	if base == nil {
-		return nil, errors.New("propagation: NewTransport: base is nil: use otelhttp.NewTransport(http.DefaultTransport)")
+		return nil, errors.New("propagation: NewTransport: base is nil: use otelhttp.NewTransport(propagation.HideToken(http.DefaultTransport))")
 	}
 	t := &Transport{base: base, audiences: make(map[origin]string, len(audiences))}
 	for text, audience := range audiences {

@@ -30,7 +30,8 @@ type edgeServer struct {
 func newEdge(next string) (server, error) {
 	// Only to this origin goes a token, and it is for orders.
 	ordersURL := "http://" + next
-	transport, err := propagation.NewTransport(otelhttp.NewTransport(http.DefaultTransport), map[string]string{ordersURL: orders})
+	base := otelhttp.NewTransport(propagation.HideToken(http.DefaultTransport))
+	transport, err := propagation.NewTransport(base, map[string]string{ordersURL: orders})
 	if err != nil {
 		return server{}, err
 	}

@@ -32,8 +32,8 @@ func places(s *secrets) {
 	s.only("header X-Forwarded-For", spans)                                // otelhttp's client.address
 	s.only("path, redacted by WithPath", spans)                            // otelhttp's url.path
 	s.only("path", slices.Concat(record, []outlet{spans})...)
-	s.only("baggage of the application", toAudience, toOthers) // OpenTelemetry sends it to everybody
-	s.only("tracestate", toAudience, toOthers, spans)          // likewise
+	s.only("baggage of the application", toAudience, toOthers, spans) // OpenTelemetry sends it to everybody, and traces what it sends
+	s.only("tracestate", toAudience, toOthers, spans)                 // likewise
 
 	// What the application hands in, to be recorded. A person's console leaves out where a request came from.
 	for _, place := range []string{

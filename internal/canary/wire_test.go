@@ -1,15 +1,19 @@
 package canary
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/attribute"
 	otelpropagation "go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
 	"github.com/rj-gamer/go-activity-tracker/propagation"
@@ -45,11 +49,22 @@ func newWire(t *testing.T, v *service) *wire {
 
 	w.propagators = otelpropagation.NewCompositeTextMapPropagator(otelpropagation.TraceContext{}, w.own)
 	base := &http.Transport{DisableKeepAlives: true}
-	w.transport, err = propagation.NewTransport(otelhttp.NewTransport(base,
-		otelhttp.WithTracerProvider(v.tracers), otelhttp.WithMeterProvider(v.meters), otelhttp.WithPropagators(w.propagators)),
+	w.transport, err = propagation.NewTransport(otelhttp.NewTransport(propagation.HideToken(base),
+		otelhttp.WithTracerProvider(v.tracers), otelhttp.WithMeterProvider(v.meters), otelhttp.WithPropagators(w.propagators),
+		otelhttp.WithClientTrace(headersIntoSpan)),
 		map[string]string{v.audience: "audience"})
 	require.NoError(t, err)
 	return w
+}
+
+// headersIntoSpan writes down what is sent, as otelhttptrace.NewClientTrace does.
+func headersIntoSpan(ctx context.Context) *httptrace.ClientTrace {
+	span := trace.SpanFromContext(ctx)
+	return &httptrace.ClientTrace{WroteHeaderField: func(key string, values []string) {
+		if key != "Authorization" {
+			span.SetAttributes(attribute.StringSlice("http.request.header."+strings.ToLower(key), values))
+		}
+	}}
 }
 
 // presented are the headers that a neighbour sends to audience for the user at a place. The token in them is planted, too: it may
