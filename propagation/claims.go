@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -43,7 +44,7 @@ func (k kind) maxLifetime() time.Duration {
 // What a token holds at the most, in bytes of UTF-8. Five parties that need all of it do not fit a token: an opaque id is
 // much shorter.
 const (
-	maxParties     = 5 // the subject, and four on whose behalf it acts
+	maxParties     = 5 // the subject, and four on whose behalf it acts, or three and a mark
 	maxIDBytes     = 256
 	maxNameBytes   = 128
 	maxMethodBytes = 64
@@ -92,7 +93,7 @@ var (
 	// ErrNoKey: no key is within its time, may speak for this service and signs for the audience.
 	ErrNoKey = errors.New("propagation: no key of the keyring can sign at this time: give it one with private material")
 
-	errChain    = errors.New("propagation: the actor acts for more than four others: a token holds no more")
+	errChain    = errors.New("propagation: the actor acts for itself, or for more others than can be: look at OnBehalfOf")
 	errTooLong  = errors.New("propagation: the actor's ids, the tenant or the operation are too long for a token")
 	errUnusable = errors.New("propagation: the actor's ids, the tenant or the operation hold control characters or no UTF-8")
 )
@@ -117,14 +118,19 @@ func newClaims(ctx context.Context, kind kind, issuer, audience string, lifetime
 	reason, _ := otelaudit.ReasonFromContext(ctx)
 	c.reason = line(reason, maxReasonBytes)
 
-	n := 0
+	var memory [maxChain]*otelaudit.Actor
+	chain := memory[:0]
 	for a := &actor; a != nil; a = a.OnBehalfOf {
-		if n++; n > maxParties {
+		if len(chain) == maxChain {
 			return nil, errChain
 		}
+		chain = append(chain, a)
 	}
-	c.parties = make([]party, 0, n)
-	for a := &actor; a != nil; a = a.OnBehalfOf {
+	if len(chain) > maxParties {
+		chain = slices.Replace(chain, 2, len(chain)-2, &omitted)
+	}
+	c.parties = make([]party, 0, len(chain))
+	for _, a := range chain {
 		p := party{kind: a.Type, id: a.ID, method: line(a.AuthMethod, maxMethodBytes)}
 		if p.isNobody() {
 			p.id = "" // as it is recorded
@@ -136,6 +142,13 @@ func newClaims(ctx context.Context, kind kind, issuer, audience string, lifetime
 	}
 	return c, nil
 }
+
+// maxChain is how many parties newClaims looks at: a chain that goes on may be a circle.
+const maxChain = 64
+
+// omitted stands in a token, and so in records, for the parties that it has no room for: those between the two who acted last
+// and the two who began it.
+var omitted = otelaudit.Actor{Type: otelaudit.ActorUnknown, AuthMethod: "omitted"}
 
 // line returns s as one line of at most limit bytes. What people type, or others call themselves, must not be able to keep
 // an actor out of a token.
@@ -193,12 +206,9 @@ func (p *party) code() byte {
 // validate says whether c may be a token: whoever makes one and whoever takes one asks it.
 func (c *claimSet) validate() error {
 	if c.issued < 0 || c.issued > maxUvarint || c.lifetime <= 0 || c.lifetime > maxUvarint ||
-		c.issuer == "" || c.audience == "" || len(c.parties) == 0 ||
+		c.issuer == "" || c.audience == "" || len(c.parties) == 0 || len(c.parties) > maxParties ||
 		c.kind == kindMessage && c.trace.IsValid() != c.span.IsValid() {
 		return errMalformed
-	}
-	if len(c.parties) > maxParties {
-		return errChain
 	}
 	for _, field := range [...]struct {
 		text  string

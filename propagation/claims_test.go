@@ -148,9 +148,26 @@ func TestParseClaimsRefuses(t *testing.T) {
 func TestNewClaims(t *testing.T) {
 	t.Parallel()
 	alice := otelaudit.Actor{Type: otelaudit.ActorUser, ID: "alice", Name: "Alice\nLiddell", Tenant: "home", AuthMethod: "oidc", Session: "s", Roles: []string{"r"}}
-	chain := otelaudit.Service("s")
-	for range maxParties {
-		chain = otelaudit.Service("s").For(chain)
+	endless := otelaudit.Service("s")
+	for range maxChain {
+		endless = otelaudit.Service("s").For(endless)
+	}
+	chainOf := func(ids string) otelaudit.Actor { // a letter each
+		a := otelaudit.Service(ids[:1])
+		for _, id := range ids[1:] {
+			a = a.For(otelaudit.Service(string(id)))
+		}
+		return a
+	}
+	partiesOf := func(ids string) (parties []party) { // "." is the mark
+		for _, id := range ids {
+			p := party{kind: otelaudit.ActorService, id: string(id)}
+			if id == '.' {
+				p = party{kind: otelaudit.ActorUnknown, method: "omitted"}
+			}
+			parties = append(parties, p)
+		}
+		return parties
 	}
 	circle := otelaudit.Service("circle")
 	circle.OnBehalfOf = &circle
@@ -165,8 +182,11 @@ func TestNewClaims(t *testing.T) {
 		"nobody":           {ctx: t.Context(), err: ErrNoActor},
 		"a zero actor":     {ctx: with(otelaudit.Actor{}), err: ErrNoActor},
 		"an unknown actor": {ctx: with(otelaudit.Actor{Type: otelaudit.ActorUnknown}), err: ErrNoActor},
-		"too long a chain": {ctx: with(chain), err: errChain},
+		"an endless chain": {ctx: with(endless), err: errChain},
 		"a circle":         {ctx: with(circle), err: errChain},
+		"five":             {ctx: with(chainOf("abcde")), want: claimSet{parties: partiesOf("abcde")}},
+		"six":              {ctx: with(chainOf("abcdef")), want: claimSet{parties: partiesOf("ab.ef")}},
+		"nine":             {ctx: with(chainOf("abcdefghi")), want: claimSet{parties: partiesOf("ab.hi")}},
 		"anonymous": {
 			ctx:  with(otelaudit.Actor{Type: otelaudit.ActorAnonymous, ID: "visitor"}),
 			want: claimSet{parties: []party{{kind: otelaudit.ActorAnonymous}}},

@@ -14,10 +14,11 @@ import (
 // carrier has of a baggage stays where ctx has none, and else is replaced. Members with our key are left out of it, whoever
 // put them there: a token that came in never goes out again.
 //
-// Behind it goes a token, if ctx names an audience ([ContextWithAudience]), which is good for one, and an actor who is not unknown. It is left out,
-// and counted, where there is no key to sign it with, where it would exceed 2,048 bytes or hold what no token may, where the
-// actor acts for more than four others, and where the header would exceed 64 members or 8,192 bytes, of which a receiver may
-// drop everything.
+// Behind it goes a token, if ctx names an audience ([ContextWithAudience]), which is good for one, and an actor who is not
+// unknown. Where the actor acts for more than four others, the token has the two who acted last and the two who began it, and
+// says that it leaves out those in between. The token is left out, and counted, where there is no key to sign it with, where it
+// would exceed 2,048 bytes or hold what no token may, where the actor acts for itself, and where the header would exceed 64
+// members or 8,192 bytes, of which a receiver may drop everything.
 func (p *Propagator) Inject(ctx context.Context, carrier propagation.TextMapCarrier) {
 	var h header
 	if own := baggage.FromContext(ctx).String(); own != "" {

@@ -19,7 +19,7 @@ const (
 	injectedNoActor      = "no_actor"      // nobody acts; only of messages, since a request may well be nobody's
 	injectedNoKey        = "no_key"        // the keyring has no key to sign with at this time
 	injectedTooLong      = "too_long"      // it would exceed 2,048 bytes
-	injectedChain        = "chain"         // the actor acts for more others than a token holds
+	injectedChain        = "chain"         // the actor acts for itself, or for more than 63 others
 	injectedUnusable     = "unusable"      // an id or a name in it has control characters, or is no UTF-8
 	injectedBaggageLimit = "baggage_limit" // the header would exceed 64 members or 8,192 bytes
 )

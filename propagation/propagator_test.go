@@ -283,6 +283,8 @@ func TestInject(t *testing.T) {
 	alice := otelaudit.User("alice")
 	five := alice.For(otelaudit.User("b")).For(otelaudit.User("c")).For(otelaudit.User("d")).For(otelaudit.User("e"))
 	full := strings.Repeat("x", 8050)
+	circle := otelaudit.Service("circle")
+	circle.OnBehalfOf = &circle
 	for name, tc := range map[string]struct {
 		actor    otelaudit.Actor
 		audience string
@@ -302,7 +304,8 @@ func TestInject(t *testing.T) {
 		"unknown":                      {actor: otelaudit.Actor{Type: otelaudit.ActorUnknown}, audience: "orders"},
 		"anonymous":                    {actor: otelaudit.Anonymous(), audience: "orders", result: "sent"},
 		"for four others":              {actor: five, audience: "orders", result: "sent"},
-		"for five others":              {actor: five.For(otelaudit.User("f")), audience: "orders", baggage: "a=1", others: []string{"a=1"}, result: "chain"},
+		"for five others":              {actor: five.For(otelaudit.User("f")), audience: "orders", result: "sent"},
+		"for itself":                   {actor: circle, audience: "orders", baggage: "a=1", others: []string{"a=1"}, result: "chain"},
 		"an id that is too long":       {actor: otelaudit.User(strings.Repeat("x", 2048)), audience: "orders", result: "too_long"},
 		"an id that no token may hold": {actor: otelaudit.User("a\nb"), audience: "orders", result: "unusable"},
 		"no key": {actor: alice, audience: "orders", baggage: "a=1", others: []string{"a=1"}, result: "no_key", change: func(c *propagation.Config) {

@@ -269,7 +269,7 @@ func TestSealRefuses(t *testing.T) {
 		"an actor of no type":  {func(c *claimSet) { c.parties[0].kind = "robot" }, ErrNoActor},
 		"an actor without id":  {func(c *claimSet) { c.parties[0].id = "" }, ErrNoActor},
 		"no audience":          {func(c *claimSet) { c.audience = "" }, errMalformed},
-		"more than five":       {func(c *claimSet) { c.parties = make([]party, 6) }, errChain},
+		"more than five":       {func(c *claimSet) { c.parties = make([]party, 6) }, errMalformed},
 		"no lifetime":          {func(c *claimSet) { c.lifetime = 0 }, errMalformed},
 		"nobody who may speak": {func(c *claimSet) { c.issuer = "" }, errMalformed},
 	} {
