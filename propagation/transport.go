@@ -59,12 +59,15 @@ func NewTransport(base http.RoundTripper, audiences map[string]string) (*Transpo
 
 // RoundTrip implements [http.RoundTripper]. It names r's audience to the base, or none where r's origin is not listed,
 // whatever r's context says. A token in r's header, as a reverse proxy passes it on, is taken out: it was meant for this service.
+// The response's Request is r, which has neither the token that was sent nor its audience.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx := ContextWithAudience(r.Context(), t.audience(r))
-	defer takeAudience(ctx) // where nobody took it, nobody is to find it in the response's request
-	inner := r.WithContext(ctx)
+	inner := r.WithContext(ContextWithAudience(r.Context(), t.audience(r)))
 	inner.Header = withoutToken(r.Header)
-	return t.base.RoundTrip(inner)
+	resp, err := t.base.RoundTrip(inner)
+	if resp != nil {
+		resp.Request = r
+	}
+	return resp, err
 }
 
 func (t *Transport) audience(r *http.Request) string {

@@ -1,6 +1,7 @@
 package propagation_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -108,6 +109,48 @@ func TestTransportNamesTheAudience(t *testing.T) {
 			require.Equal(t, "left behind", propagation.AudienceFromContext(r.Context()), "the caller's request stays")
 		})
 	}
+}
+
+// What the answer says of its request is what the caller has made: no token, no audience, not what a proxy copied and we took
+// out.
+func TestTransportKeepsTheTokenOutOfTheResponse(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if token, _ := tokenOf(t, r.Header["Baggage"]...); token == "" {
+			t.Error("no token was sent")
+		}
+	}))
+	defer server.Close()
+	instrumented := otelhttp.NewTransport(server.Client().Transport, otelOptions(newPropagator(t, "edge"))...)
+	uninjected := roundTripperFunc(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
+	})
+	for name, base := range map[string]http.RoundTripper{"injected": instrumented, "not injected": uninjected} {
+		transport, err := propagation.NewTransport(base, map[string]string{server.URL: "orders"})
+		require.NoError(t, err)
+		ctx := withBaggage(t, otelaudit.ContextWithActor(t.Context(), otelaudit.User("alice")), "a=1")
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, http.NoBody)
+		require.NoError(t, err)
+		resp, err := transport.RoundTrip(r)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Same(t, r, resp.Request, name)
+		require.Empty(t, r.Header["Baggage"], name)
+		require.Empty(t, propagation.AudienceFromContext(resp.Request.Context()), name)
+	}
+}
+
+// A base's error comes back where there is no response.
+func TestTransportReturnsErrors(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	transport, err := propagation.NewTransport(roundTripperFunc(func(*http.Request) (*http.Response, error) { return nil, broken }), nil)
+	require.NoError(t, err)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://orders.internal", http.NoBody)
+	require.NoError(t, err)
+	resp, err := transport.RoundTrip(r)
+	require.ErrorIs(t, err, broken)
+	require.Nil(t, resp)
 }
 
 // What answers behind a proxy is the host that the header names, not the one that the connection goes to.
