@@ -375,8 +375,9 @@ func (r *reader) number() int64 {
 }
 
 // actor returns who acts, as the service that presented the token and the service that takes it see it: the issuer, on
-// behalf of those whom the token names. An issuer that named itself is not doubled.
-func (c *claimSet) actor() *otelaudit.Actor {
+// behalf of those whom the token names. An issuer that named itself is not doubled. The chain is new each time, for whoever gets
+// it may change it.
+func (c *claimSet) actor() otelaudit.Actor {
 	own := otelaudit.Actor{Type: otelaudit.ActorService, ID: c.issuer, Tenant: c.tenant, AuthMethod: c.kind.authMethod(), Trust: otelaudit.TrustPropagated}
 	parties := c.parties
 	// What a message made it do was deferred, which must be seen at the next service, too.
@@ -384,14 +385,11 @@ func (c *claimSet) actor() *otelaudit.Actor {
 		own.Name = subject.name
 		parties = parties[1:]
 	}
-	chain := append(make([]otelaudit.Actor, 0, 1+len(parties)), own)
-	for _, p := range parties {
-		chain = append(chain, otelaudit.Actor{
-			Type: p.kind, ID: p.id, Name: p.name, AuthMethod: p.method, Trust: otelaudit.TrustPropagated,
-		})
+	chain := make([]otelaudit.Actor, len(parties))
+	at := &own.OnBehalfOf
+	for i, p := range parties {
+		chain[i] = otelaudit.Actor{Type: p.kind, ID: p.id, Name: p.name, AuthMethod: p.method, Trust: otelaudit.TrustPropagated}
+		*at, at = &chain[i], &chain[i].OnBehalfOf
 	}
-	for i := range chain[1:] {
-		chain[i].OnBehalfOf = &chain[i+1]
-	}
-	return &chain[0]
+	return own
 }

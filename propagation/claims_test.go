@@ -264,7 +264,7 @@ func TestClaimsActor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := claimSet{kind: test.kind, issuer: "edge", tenant: "acme", parties: test.parties}
-			require.Equal(t, test.want, *c.actor())
+			require.Equal(t, test.want, c.actor())
 		})
 	}
 }

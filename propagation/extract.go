@@ -102,5 +102,5 @@ func (v *verified) context(ctx context.Context) context.Context {
 	if _, ok := otelaudit.ReasonFromContext(ctx); ok {
 		reason = ""
 	}
-	return otelaudit.ContextWithPropagated(ctx, *v.actor, operation, reason)
+	return otelaudit.ContextWithPropagated(ctx, v.actor(), operation, reason)
 }

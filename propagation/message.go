@@ -66,7 +66,7 @@ func (p *Propagator) FromMessage(ctx context.Context, token string, body []byte)
 	// What ctx has of these is about whoever handles the message. The tenant is the actor's.
 	ctx = otelaudit.ContextWithTenant(ctx, "")
 	ctx = contextWithRejection(otelaudit.ContextWithReason(otelaudit.ContextWithOperation(ctx, ""), ""), "")
-	return otelaudit.ContextWithPropagated(ctx, *v.actor, v.operation, v.reason), link, nil
+	return otelaudit.ContextWithPropagated(ctx, v.actor(), v.operation, v.reason), link, nil
 }
 
 // RejectedError is the error of a token that was not taken for an actor. It holds nothing of the token.

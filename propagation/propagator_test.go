@@ -546,6 +546,35 @@ func requireNoMember(t *testing.T, ctx context.Context) {
 	}
 }
 
+// Requests with the same token share what was verified, and nothing that a handler could change.
+func TestWhatIsExtractedIsItsOwn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "orders")
+	f := genuine()
+	f.parties = slices.Repeat(f.parties, 2)
+	carrier := carrierOf(ofToken("", f.signed(), ""))
+	for range 2 {
+		actor, ok := otelaudit.ActorFromContext(w.Extract(t.Context(), carrier))
+		require.True(t, ok)
+		require.Equal(t, "alice", actor.OnBehalfOf.ID)
+		require.Equal(t, "alice", actor.OnBehalfOf.OnBehalfOf.ID)
+		for a := actor.OnBehalfOf; a != nil; a = a.OnBehalfOf {
+			a.ID, a.Trust = "mallory", otelaudit.TrustVerified
+		}
+	}
+
+	body := []byte("body")
+	token, err := w.Message(otelaudit.ContextWithActor(t.Context(), otelaudit.User("alice")), "orders", body)
+	require.NoError(t, err)
+	for range 2 {
+		ctx, _, err := w.FromMessage(t.Context(), token, body)
+		require.NoError(t, err)
+		actor, _ := otelaudit.ActorFromContext(ctx)
+		require.Equal(t, "alice", actor.OnBehalfOf.ID)
+		actor.OnBehalfOf.ID = "mallory"
+	}
+}
+
 // The world in which all forgeries fail is one in which a genuine token holds.
 func TestGenuine(t *testing.T) {
 	t.Parallel()

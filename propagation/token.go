@@ -9,8 +9,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/rj-gamer/go-activity-tracker/otelaudit"
 )
 
 const (
@@ -35,8 +33,7 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 // verified is a token that a key of the ring has signed. It is shared and never changed.
 type verified struct {
 	claimSet
-	actor *otelaudit.Actor
-	key   *Key
+	key *Key
 }
 
 // open returns what token says, or why it says nothing. It checks everything but the audience, and what the token is bound
@@ -99,7 +96,6 @@ func (k *Key) open(s *scratch, text []byte, kind kind) (*verified, Rejection) {
 	if !k.speaksFor(v.issuer) {
 		return nil, RejectionIssuer
 	}
-	v.actor = v.claimSet.actor()
 	return v, ""
 }
 
