@@ -26,7 +26,7 @@
 //
 // A token is believed only if a key of the [Keyring] has signed it, the key may speak for its issuer, and it is meant for this
 // service, this trace (or none, where there is none) and this minute. Whatever else comes in names nobody: it is taken out of the baggage, counted by its
-// [Rejection], recorded with [TrackRejected] where that is wanted, and the request goes on. No token is in an error, a metric
+// [Rejection], recorded with audithttp.WithRejectionsTracked where that is wanted, and the request goes on. No token is in an error, a metric
 // or a record, and none in a span where [HideToken] stands below otelhttp's transport.
 //
 // The baggage of others stays as it is. Ours comes last, and is left out where it would make the header longer than a receiver

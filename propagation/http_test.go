@@ -89,7 +89,7 @@ func startNode(t *testing.T, name string, actor func(*http.Request) (otelaudit.A
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 		}
 	})
-	h := otelhttp.NewHandler(audithttp.NewMiddleware(actor)(propagation.TrackRejected(mux)), name, otelOptions(p)...)
+	h := otelhttp.NewHandler(audithttp.NewMiddleware(actor, audithttp.WithRejectionsTracked(propagation.TrackRejection))(mux), name, otelOptions(p)...)
 	if wrap != nil {
 		h = wrap(h)
 	}

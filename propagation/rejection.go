@@ -75,8 +75,9 @@ func TrackRejection(ctx context.Context) error {
 // TrackRejected returns middleware that calls [TrackRejection] for each request, and then next: a rejected token does not
 // stop a request, it only names nobody. Where the record could not be confirmed, next is not called and the answer is 503.
 //
-// It goes inside audithttp's middleware, whose facts say where the request came from. Behind a door that is open to the
-// world put [Edge] in front of it all, or anybody can fill the trail with such records.
+// It is for services without audithttp's middleware, whose option audithttp.WithRejectionsTracked does the same: within that,
+// TrackRejected does not see the requests that it answers with 401. Behind a door that is open to the world put [Edge] in front
+// of it all, or anybody can fill the trail with such records.
 func TrackRejected(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := TrackRejection(r.Context()); err != nil {

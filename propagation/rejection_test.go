@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
+	"github.com/rj-gamer/go-activity-tracker/otelaudit/audithttp"
 	"github.com/rj-gamer/go-activity-tracker/otelaudit/audittest"
 	"github.com/rj-gamer/go-activity-tracker/propagation"
 )
@@ -68,4 +69,45 @@ func TestTrackRejectedAnswers503(t *testing.T) {
 	require.Equal(t, 1, called)
 	require.Equal(t, http.StatusOK, serve(trail.Context()).Code, "nothing was rejected")
 	require.Equal(t, 2, called)
+}
+
+// A rejection is recorded by whom the service knows, and also where the request goes no further, with where it came from.
+func TestWhoseTokenWasRejected(t *testing.T) {
+	t.Parallel()
+	alice := otelaudit.Actor{Type: otelaudit.ActorUser, ID: "alice", Trust: otelaudit.TrustVerified}
+	is := func(a otelaudit.Actor, err error) func(*http.Request) (otelaudit.Actor, error) {
+		return func(*http.Request) (otelaudit.Actor, error) { return a, err }
+	}
+	for name, tc := range map[string]struct {
+		actor  func(*http.Request) (otelaudit.Actor, error)
+		want   otelaudit.Actor
+		status int
+	}{
+		"authenticated":     {is(alice, nil), alice, http.StatusOK},
+		"no credentials":    {is(otelaudit.Actor{}, nil), otelaudit.Anonymous(), http.StatusOK},
+		"nobody asks":       {nil, otelaudit.Anonymous(), http.StatusOK},
+		"wrong credentials": {is(alice, audithttp.ErrUnauthenticated), otelaudit.Anonymous(), http.StatusUnauthorized},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			trail := audittest.New(t)
+			next := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+			h := audithttp.NewMiddleware(tc.actor, audithttp.WithRejectionsTracked(propagation.TrackRejection))(next)
+			serve := func(ctx context.Context) int {
+				w := httptest.NewRecorder()
+				h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/orders", http.NoBody))
+				return w.Code
+			}
+			require.Equal(t, tc.status, serve(trail.Context()))
+			require.Empty(t, trail.Records(), "nothing was rejected")
+			require.Equal(t, tc.status, serve(rejected(t, trail.Context())))
+			r := trail.Require("otelaudit.actor_token.reject", audittest.Actor(tc.want))
+			require.Equal(t, "/orders", r.Request.Path)
+			require.Equal(t, "192.0.2.1", r.Request.PeerAddress)
+
+			trail.FailWith(otelaudit.ErrTimeout)
+			require.Equal(t, http.StatusServiceUnavailable, serve(rejected(t, trail.Context())))
+			require.Equal(t, tc.status, serve(trail.Context()))
+		})
+	}
 }

@@ -35,8 +35,8 @@ func newOrders(next string) (server, error) {
 	mux.Handle("POST /orders", endpoint(o.place))
 	audit := audithttp.NewMiddleware(func(*http.Request) (otelaudit.Actor, error) {
 		return otelaudit.Actor{}, nil // nobody logs in here: who acts is whom the token names, and else nobody
-	})
-	s := httpServer(otelhttp.NewHandler(audit(propagation.TrackRejected(mux)), orders))
+	}, audithttp.WithRejectionsTracked(propagation.TrackRejection))
+	s := httpServer(otelhttp.NewHandler(audit(mux), orders))
 	stop := s.stop
 	s.stop = func(ctx context.Context) error { return errors.Join(stop(ctx), conn.Close()) }
 	return s, nil

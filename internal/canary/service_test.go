@@ -43,8 +43,8 @@ func (v *service) handler(opts ...audithttp.Option) http.Handler {
 	mux.HandleFunc("GET /anonymous", v.anonymous)
 	mux.HandleFunc("GET /forward", v.forward)
 
-	actor := audithttp.NewMiddleware(v.actor, opts...)
-	api := otelhttp.NewHandler(actor(propagation.TrackRejected(mux)), "api",
+	actor := audithttp.NewMiddleware(v.actor, append(opts, audithttp.WithRejectionsTracked(propagation.TrackRejection))...)
+	api := otelhttp.NewHandler(actor(mux), "api",
 		otelhttp.WithTracerProvider(v.tracers), otelhttp.WithMeterProvider(v.meters), otelhttp.WithPropagators(v.wire.propagators))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		api.ServeHTTP(w, r.WithContext(otelaudit.ContextWithTrail(r.Context(), v.trail)))

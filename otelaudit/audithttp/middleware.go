@@ -33,18 +33,23 @@ func (c *config) serve(w http.ResponseWriter, r *http.Request, actor func(*http.
 	inner := r.WithContext(otelaudit.ContextWithRequest(r.Context(), c.facts(r, route)))
 	route.req = inner // without the lock: nobody has inner's context yet
 	defer route.end(r)
+	var refusal error
 	if actor != nil {
-		ctx, err := c.identify(inner, actor)
+		var ctx context.Context
+		ctx, refusal = c.identify(inner, actor)
 		route.putContext(ctx)
-		if err != nil {
-			for _, challenge := range c.challenges {
-				w.Header().Add("WWW-Authenticate", challenge)
-			}
-			c.unauthorized(w, inner, err)
-			return
-		}
 	}
-	next.ServeHTTP(w, inner)
+	switch {
+	case c.trackRejection != nil && c.trackRejection(inner.Context()) != nil: // its cause is the trail's to report
+		http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
+	case refusal != nil:
+		for _, challenge := range c.challenges {
+			w.Header().Add("WWW-Authenticate", challenge)
+		}
+		c.unauthorized(w, inner, refusal)
+	default:
+		next.ServeHTTP(w, inner)
+	}
 }
 
 // identify returns r's context with the actor in it. With an error, which means that r must not go on, it is anonymous.

@@ -104,6 +104,42 @@ func TestUnauthorized(t *testing.T) {
 	require.Equal(t, "192.0.2.1", record.Request.ClientAddress)
 }
 
+// What tracks rejections is asked once the actor is known, and before anybody else; its error ends the request.
+func TestRejectionsTracked(t *testing.T) {
+	t.Parallel()
+	failing := func(*http.Request) (otelaudit.Actor, error) { return otelaudit.Actor{}, errors.New("no such session") }
+	for name, tc := range map[string]struct {
+		actor  func(*http.Request) (otelaudit.Actor, error)
+		want   otelaudit.Actor
+		status int
+	}{
+		"somebody":    {actorOf(otelaudit.User("alice")), otelaudit.User("alice"), http.StatusNotFound},
+		"error":       {failing, otelaudit.Anonymous(), http.StatusUnauthorized},
+		"no function": {nil, otelaudit.Actor{}, http.StatusNotFound},
+	} {
+		for _, unrecorded := range []error{nil, otelaudit.ErrTimeout} {
+			asked := 0
+			track := func(ctx context.Context) error {
+				asked++
+				actor, _ := otelaudit.ActorFromContext(ctx)
+				require.Equal(t, tc.want, actor, name)
+				request, _ := otelaudit.RequestFromContext(ctx)
+				require.Equal(t, "/x", request.Path)
+				return unrecorded
+			}
+			h := audithttp.NewMiddleware(tc.actor, audithttp.WithChallenge("Bearer"), audithttp.WithRejectionsTracked(track))(http.NotFoundHandler())
+			resp := get(t, h, "/x", func(*http.Request) {})
+			require.Equal(t, 1, asked)
+			if unrecorded == nil {
+				require.Equal(t, tc.status, resp.StatusCode, name)
+				continue
+			}
+			require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, name)
+			require.Empty(t, resp.Header.Values("WWW-Authenticate"))
+		}
+	}
+}
+
 func TestFacts(t *testing.T) {
 	t.Parallel()
 	m := newMemory(t)

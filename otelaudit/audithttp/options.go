@@ -1,6 +1,7 @@
 package audithttp
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -28,6 +29,7 @@ type config struct {
 	anonymousOnError bool
 	challenges       []string
 	unauthorized     func(http.ResponseWriter, *http.Request, error)
+	trackRejection   func(context.Context) error // nil: nothing is tracked
 }
 
 func newConfig(opts []Option) config {
@@ -134,6 +136,15 @@ func WithChallenge(challenge string) Option {
 // answer tracks says where the attempt came from.
 func WithUnauthorized(answer func(w http.ResponseWriter, r *http.Request, err error)) Option {
 	return optionFunc(func(c *config) { c.unauthorized = answer })
+}
+
+// WithRejectionsTracked records a token in the request that was not accepted, by the actor of the request, also where the
+// answer is 401. track is propagation.TrackRejection, or calls it: it gets the context of each request, with facts and actor,
+// before the request goes on or is refused. Where it returns an error the answer is 503, and nothing else is called.
+//
+//	audithttp.WithRejectionsTracked(propagation.TrackRejection)
+func WithRejectionsTracked(track func(context.Context) error) Option {
+	return optionFunc(func(c *config) { c.trackRejection = track })
 }
 
 func plainUnauthorized(w http.ResponseWriter, _ *http.Request, _ error) {
