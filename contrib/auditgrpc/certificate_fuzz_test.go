@@ -17,17 +17,12 @@ import (
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
 )
 
-// FuzzClientCertificate gives a certificate hostile names, as a struct, which holds anything.
+// FuzzClientCertificate gives a certificate hostile names, as a struct, which holds anything. The corpus is in testdata/fuzz;
+// each file is named for what it tries.
 func FuzzClientCertificate(f *testing.F) {
 	recorder, err := otelaudit.NewRecorder(otelaudit.Policy{})
 	require.NoError(f, err)
-	f.Add("spiffe://example.org/billing", "", "admin", uint8(1), uint8(0))
-	f.Add("", "Billing.Example", "admin", uint8(0), uint8(1))
-	f.Add("", "*.example", "admin", uint8(0), uint8(1))
-	f.Add("spiffe://a", "b.example", "", uint8(2), uint8(2))
-	f.Add("", "billing\x00.example", "\x00", uint8(0), uint8(1))
-	f.Add("spiffe://a/\u202e", "\xff\r\n", "\xff", uint8(1), uint8(1))
-	f.Add("%zz", strings.Repeat("K", 2000), "", uint8(1), uint8(0))
+	f.Add("spiffe://example.org/ns/a/sa/billing", "billing.example", "admin", uint8(1), uint8(1))
 	f.Fuzz(func(t *testing.T, uri, dns, common string, uris, dnsNames uint8) {
 		cert := named(uri, dns, common, int(uris%3), int(dnsNames%3))
 		got, err := byCertificate(t, credentials.TLSInfo{State: tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}}}, nil)
