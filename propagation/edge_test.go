@@ -11,7 +11,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	otelpropagation "go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"pgregory.net/rapid"
 
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
 	"github.com/rj-gamer/go-activity-tracker/propagation"
@@ -103,6 +105,35 @@ func TestEdgeLeavesRoom(t *testing.T) {
 			require.Equal(t, byEdge[0].Operation, byOrders[0].Operation)
 		})
 	}
+}
+
+// What an edge lets in is what came, up to some member, and has room for the longest token once OpenTelemetry has made it its own.
+func TestEdgeBaggageHasRoom(t *testing.T) {
+	t.Parallel()
+	piece := rapid.SampledFrom([]string{"x", "%ff", "%C3%A9", "%41", "%25", "%", "%c3", "=", " ", "\"", ";p=%ff", ";q", "\t;r = s"})
+	rapid.Check(t, func(t *rapid.T) {
+		var lines []string
+		n := 0
+		for range rapid.IntRange(0, 4).Draw(t, "lines") {
+			var members []string
+			for range rapid.IntRange(0, 30).Draw(t, "members") {
+				n++
+				value := strings.Repeat(piece.Draw(t, "piece"), rapid.SampledFrom([]int{0, 1, 7, 100, 700, 3000}).Draw(t, "times"))
+				members = append(members, rapid.SampledFrom([]string{"", fmt.Sprintf("k%d=%s", n, value), " k =" + value, value}).Draw(t, "member"))
+			}
+			lines = append(lines, strings.Join(members, ","))
+		}
+		kept := propagation.EdgeBaggage(t.Context(), lines)
+		require.True(t, strings.HasPrefix(strings.Join(lines, ","), strings.Join(kept, ",")))
+		require.Equal(t, kept, propagation.EdgeBaggage(t.Context(), kept), "it fits")
+
+		in, out := otelpropagation.HeaderCarrier{"Baggage": kept}, otelpropagation.MapCarrier{}
+		otelpropagation.Baggage{}.Inject(otelpropagation.Baggage{}.Extract(t.Context(), in), out)
+		for _, onward := range []string{strings.Join(kept, ","), out["baggage"]} {
+			require.LessOrEqual(t, len(onward)+len(",otelaudit.actor=")+2048, 8192)
+			require.LessOrEqual(t, len(membersOf(onward)), 63)
+		}
+	})
 }
 
 // edgeDropped is how many members all edges have dropped.
