@@ -1,6 +1,7 @@
 package otelaudit
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -123,9 +124,11 @@ func (r *Record) Reset() {
 }
 
 // Fixed returns a with the id, time, actor, reason and tenant under which r records it, and shares nothing with the caller's a
-// that could change: tracking it again is the same activity, whatever context it is tracked in.
+// that could change: tracking it again is the same activity, whatever context it is tracked in. r may also be what
+// [Recorder.Record] left of an activity that the policy ignores.
 func (r *Record) Fixed(a Activity) Activity {
-	a.ID, a.Time, a.Actor, a.Outcome, a.Reason, a.Tenant = r.ID, r.Time, *r.Actor.clone(), r.Outcome, r.Reason, r.Tenant
+	a.ID, a.Time, a.Actor, a.Reason, a.Tenant = r.ID, r.Time, *r.Actor.clone(), r.Reason, r.Tenant
+	a.Outcome = cmp.Or(r.Outcome, a.Outcome)
 	a.Related, a.Changes, a.Metadata = slices.Clone(a.Related), slices.Clone(a.Changes), slices.Clone(a.Metadata)
 	a.fixed, a.flags = true, nil
 	for _, s := range r.Sanitized {

@@ -71,9 +71,11 @@ func (rc *Recorder) Check(ctx context.Context, a *Activity) error {
 }
 
 // Record fills r with the record of a: id and time, what a leaves to the context, the outcome, all of it storable. It
-// reports false, and leaves only ID and Time in r, where the policy ignores a. An error wraps [ErrInvalid].
+// reports false where the policy ignores a; r then has no more than [Record.Fixed] needs: ID, Time, Actor, Reason and Tenant.
+// An error wraps [ErrInvalid].
 //
-// r may be a used record; its memory is reused. Nothing that r holds is shared with a, but values that cannot change.
+// r may be a used record; its memory is reused. Nothing that the record of an a that is not ignored holds is shared with a, but
+// values that cannot change.
 func (rc *Recorder) Record(ctx context.Context, a *Activity, r *Record) (bool, error) {
 	now := rc.policy.Now()
 	s := scopeFrom(ctx)
@@ -90,6 +92,15 @@ func (rc *Recorder) Record(ctx context.Context, a *Activity, r *Record) (bool, e
 			r.ID = rc.ids.at(at)
 		}
 	}
+	r.Actor = Actor{Type: ActorUnknown}
+	if actor != nil && !actor.IsZero() {
+		r.Actor = *actor
+	}
+	r.Reason, r.Tenant = a.Reason, a.Tenant
+	if !a.fixed {
+		r.Reason = cmp.Or(a.Reason, s.reason)
+		r.Tenant = cmp.Or(a.Tenant, s.tenant, r.Actor.Tenant)
+	}
 	if rc.Ignores(a.Action) {
 		rc.ignored.Add(1)
 		return false, nil
@@ -97,11 +108,6 @@ func (rc *Recorder) Record(ctx context.Context, a *Activity, r *Record) (bool, e
 	r.Observed = micros(now)
 	if r.Time.After(r.Observed) {
 		rc.ahead.Add(1)
-	}
-	if actor == nil || actor.IsZero() {
-		r.Actor = Actor{Type: ActorUnknown}
-	} else {
-		r.Actor = *actor
 	}
 	if r.Actor.Type == ActorUnknown {
 		rc.unknown.Add(1)
@@ -114,11 +120,6 @@ func (rc *Recorder) Record(ctx context.Context, a *Activity, r *Record) (bool, e
 	r.Outcome = rc.outcome(a)
 	if a.Err != nil {
 		r.ErrorType = errorType(a.Err)
-	}
-	r.Reason, r.Tenant = a.Reason, a.Tenant
-	if !a.fixed {
-		r.Reason = cmp.Or(a.Reason, s.reason)
-		r.Tenant = cmp.Or(a.Tenant, s.tenant, r.Actor.Tenant)
 	}
 	r.Operation = s.operation
 	if s.request != nil {

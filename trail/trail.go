@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -122,11 +123,12 @@ func (t *Trail) Track(ctx context.Context, a otelaudit.Activity) (otelaudit.Rece
 	}
 	if !keep {
 		receipt := otelaudit.Receipt{ID: c.first.ID, Time: c.first.Time, Ignored: true}
-		t.calls.Put(c)
-		if err := t.store.awaitOpening(t.config.TrackTimeout); err != nil {
-			return receipt, trackError(&a, err)
+		if err = t.store.awaitOpening(t.config.TrackTimeout); err != nil {
+			fix(&a, &c.first)
+			err = trackError(&a, err)
 		}
-		return receipt, nil
+		t.calls.Put(c)
+		return receipt, err
 	}
 	c.records = append(c.records[:0], &c.first)
 	if err := t.store.submit(c, t.waits(&a), t.config.TrackTimeout); err != nil {
@@ -143,8 +145,9 @@ func (t *Trail) Track(ctx context.Context, a otelaudit.Activity) (otelaudit.Rece
 // TrackAll implements [otelaudit.Trail]: the records of one call are one commit of the journal, and without one a part of one
 // batch for each sink. If any activity is invalid, none is recorded.
 func (t *Trail) TrackAll(ctx context.Context, as []otelaudit.Activity) ([]otelaudit.Receipt, error) {
+	fixed := slices.Clone(as) // the caller's stay as they are
 	fail := func(err error) ([]otelaudit.Receipt, error) {
-		return nil, &otelaudit.TrackError{Activities: append([]otelaudit.Activity(nil), as...), Err: err}
+		return nil, &otelaudit.TrackError{Activities: fixed, Err: err}
 	}
 	if len(as) > otelaudit.MaxBatch {
 		return fail(fmt.Errorf("%w: %d activities in one TrackAll: at most otelaudit.MaxBatch (%d)", otelaudit.ErrInvalid, len(as), otelaudit.MaxBatch))
@@ -153,19 +156,22 @@ func (t *Trail) TrackAll(ctx context.Context, as []otelaudit.Activity) ([]otelau
 	c := t.store.newCall()
 	wait := false
 	receipts := make([]otelaudit.Receipt, len(as))
-	fixed := make([]otelaudit.Activity, 0, len(as))
-	for i := range as {
-		r := new(otelaudit.Record)
-		keep, err := t.record(ctx, &as[i], r)
+	for i := range fixed {
+		a, r := &fixed[i], new(otelaudit.Record)
+		keep, err := t.recorder.Record(ctx, a, r)
 		if err != nil {
 			return fail(fmt.Errorf("activity %d: %w", i, err))
 		}
+		fix(a, r)
 		receipts[i] = otelaudit.Receipt{ID: r.ID, Time: r.Time, Outcome: r.Outcome, Ignored: !keep}
 		if keep {
-			wait = wait || t.waits(&as[i])
+			r.Resource = t.set
+			wait = wait || t.waits(a)
 			c.records = append(c.records, r)
-			fixed = append(fixed, r.Fixed(as[i]))
 		}
+	}
+	if err := t.refuse(ctx); err != nil {
+		return fail(err)
 	}
 	if len(c.records) < len(as) {
 		if err := t.store.awaitOpening(t.config.TrackTimeout); err != nil {
@@ -176,7 +182,8 @@ func (t *Trail) TrackAll(ctx context.Context, as []otelaudit.Activity) ([]otelau
 		return receipts, nil
 	}
 	if err := t.store.submit(c, wait, max(0, t.config.TrackTimeout-time.Since(started))); err != nil {
-		return nil, &otelaudit.TrackError{Activities: fixed, Err: err}
+		fixed = recordable(fixed, receipts)
+		return fail(err)
 	}
 	c.timer.Stop()
 	t.recorded(ctx, c.records)
@@ -186,6 +193,17 @@ func (t *Trail) TrackAll(ctx context.Context, as []otelaudit.Activity) ([]otelau
 		}
 	}
 	return receipts, nil
+}
+
+// recordable leaves out of as what the policy ignores: that is accounted for.
+func recordable(as []otelaudit.Activity, receipts []otelaudit.Receipt) []otelaudit.Activity {
+	kept := as[:0]
+	for i := range as {
+		if !receipts[i].Ignored {
+			kept = append(kept, as[i])
+		}
+	}
+	return kept
 }
 
 // Check returns the error with which Track would fail at once: a is invalid, the trail is shut down, or without a journal a
@@ -248,9 +266,7 @@ func (t *Trail) record(ctx context.Context, a *otelaudit.Activity, r *otelaudit.
 	}
 	r.Resource = t.set
 	if err := t.refuse(ctx); err != nil {
-		if keep {
-			fix(a, r)
-		}
+		fix(a, r)
 		return false, err
 	}
 	return keep, nil

@@ -82,6 +82,72 @@ func TestIgnoredIsSaidAndCountedOnceThePolicyIsStored(t *testing.T) {
 	require.Equal(t, uint64(2), tr.Status().Ignored)
 }
 
+// A retry from another context must not record another actor: also where what the policy ignores is what failed.
+func TestWhatWaitsForThePolicyIsFixed(t *testing.T) {
+	t.Parallel()
+	d := newDouble()
+	d.failWith(errors.New("down"))
+	tr := open(t, d, func(c *trail.Config) {
+		c.TrackTimeout, c.Policy.Ignore = 50*time.Millisecond, []string{"health.*"}
+	})
+	ctx := otelaudit.ContextWithTenant(otelaudit.ContextWithActor(t.Context(), otelaudit.User("ana")), "acme")
+	ignored := otelaudit.Activity{Action: "health.read", Reason: "probe", Outcome: otelaudit.Failure}
+	as := []otelaudit.Activity{{Action: "a.create"}, ignored, {Action: "b.create"}}
+
+	_, err := tr.Track(ctx, ignored)
+	one := retryable(t, err)
+	require.Len(t, one, 1)
+	_, err = tr.TrackAll(ctx, as)
+	all := retryable(t, err)
+	require.Len(t, all, len(as))
+	for _, a := range append(one, all...) {
+		require.False(t, a.ID.IsZero(), a.Action)
+		require.False(t, a.Time.IsZero(), a.Action)
+		require.Equal(t, otelaudit.User("ana"), a.Actor, a.Action)
+		require.Equal(t, "acme", a.Tenant, a.Action)
+	}
+	require.Equal(t, "probe", one[0].Reason)
+	require.Equal(t, otelaudit.Failure, one[0].Outcome)
+	require.Equal(t, []otelaudit.Activity{{Action: "a.create"}, ignored, {Action: "b.create"}}, as, "the caller's are as they were")
+
+	d.answerWith(nil)
+	require.Eventually(t, func() bool {
+		_, err := tr.TrackAll(otelaudit.ContextWithActor(t.Context(), otelaudit.User("somebody else")), all)
+		return err == nil
+	}, patience, time.Millisecond)
+	ids := map[string]otelaudit.ID{}
+	for _, r := range d.stored() { // more than once where the answer came late
+		require.Equal(t, otelaudit.User("ana"), r.Actor)
+		ids[r.Action] = r.ID
+	}
+	require.Equal(t, map[string]otelaudit.ID{"a.create": all[0].ID, "b.create": all[2].ID}, ids)
+}
+
+// retryable is the activities of a retryable error.
+func retryable(t *testing.T, err error) []otelaudit.Activity {
+	t.Helper()
+	require.True(t, otelaudit.IsRetryable(err), "%v", err)
+	var te *otelaudit.TrackError
+	require.ErrorAs(t, err, &te)
+	return te.Activities
+}
+
+func TestARefusalLeavesTheCallersActivitiesAlone(t *testing.T) {
+	t.Parallel()
+	tr := open(t, newDouble())
+	require.NoError(t, tr.Close())
+	as := []otelaudit.Activity{activity("a.create"), activity("b.create")}
+	_, err := tr.TrackAll(t.Context(), as)
+	require.ErrorIs(t, err, otelaudit.ErrShutdown)
+	require.Equal(t, []otelaudit.Activity{activity("a.create"), activity("b.create")}, as)
+	var te *otelaudit.TrackError
+	require.ErrorAs(t, err, &te)
+	require.Len(t, te.Activities, 2)
+	for _, a := range te.Activities {
+		require.False(t, a.ID.IsZero(), "it can be tracked elsewhere, and is the same activity there")
+	}
+}
+
 func TestDisabledRecordsNothingButItsPolicy(t *testing.T) {
 	t.Parallel()
 	d := newDouble()
