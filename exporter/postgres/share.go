@@ -38,7 +38,11 @@ func (s *share) owns(id *otelaudit.ID) bool {
 // store stores the share over conn.
 func (s *share) store(ctx context.Context, conn *pgconn.PgConn) {
 	s.conn, s.rows = conn, newEncoder()
-	defer s.rows.free()
+	defer func() {
+		if !conn.IsClosed() { // a CopyFrom that has lost its connection may still be reading the rows
+			s.rows.free()
+		}
+	}()
 	part := make([]int, 0, len(s.records)/s.of)
 	for i, r := range s.records {
 		if !s.owns(&r.ID) {
