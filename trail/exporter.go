@@ -26,7 +26,8 @@ type Sink struct {
 // BatchExporter is what an exporter implements to take whole batches, and to tell records that it will never take from
 // faults that pass.
 type BatchExporter interface {
-	// ExportBatch stores the records of b, unless b is Divisible all of them or none but those of a [BadRecordsError]. It returns
+	// ExportBatch stores the records of b. Unless b is Divisible it stores all of them or none, whatever it returns, but for those
+	// that it would name in a [BadRecordsError]: the records of one TrackAll are in it, and stay together. It returns
 	//
 	//   - nil: every record is as durable as the exporter promises;
 	//   - a [BadRecordsError]: the records it names will never be taken, all others are stored;

@@ -30,7 +30,7 @@ func (e *Exporter) store(ctx context.Context, conn *pgconn.PgConn, b *trail.Batc
 	if b.Divisible && len(b.Records) >= divideFrom && e.hasSecond() {
 		return e.storeDivided(ctx, conn, b.Records)
 	}
-	s := share{records: b.Records, of: 1}
+	s := share{records: b.Records, of: 1, divisible: b.Divisible}
 	s.store(ctx, conn)
 	return s.result
 }
@@ -93,7 +93,7 @@ type shares struct {
 func newShares(records []*otelaudit.Record) *shares {
 	s := new(shares)
 	for i := range s.all {
-		s.all[i] = share{records: records, number: i, of: len(s.all)}
+		s.all[i] = share{records: records, number: i, of: len(s.all), divisible: true}
 	}
 	return s
 }

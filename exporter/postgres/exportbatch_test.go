@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -172,6 +173,31 @@ func TestBadRecordsAreFound(t *testing.T) {
 	}
 	require.Equal(t, []int{0}, badRecords(t, e.ExportBatch(t.Context(), batch(rs[0])), nil), "alone")
 	require.Equal(t, []int{0}, badRecords(t, e.ExportBatch(t.Context(), batch(rs[50])), ErrNotStorable), "alone")
+}
+
+// What else a batch with a bad record needs is done all the same: a partition that is missing, and a constraint that would
+// wait for the commit.
+func TestABadRecordHidesNothing(t *testing.T) {
+	t.Parallel()
+	e, dsn := freshDatabase(t)
+	refuse(t, dsn)
+	run(t, dsn, `
+		CREATE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF new.action = ''order.forbid'' THEN RAISE EXCEPTION ''forbidden''; END IF; RETURN NULL; END'`)
+	rs := approvals(t, 32)
+	rs[0].Action, rs[5].Action = "order.ship", "order.forbid"
+	for i, r := range rs[8:] {
+		r.Time = r.Time.AddDate(-8, -(i % 3), 0)
+	}
+	rs[31] = rs[30].Clone() // the same, and the other half's
+	rs[31].Reason = "other"
+	require.NoError(t, e.MakePartitions(t.Context(), rs[0].Time, rs[0].Time))
+	run(t, dsn, fmt.Sprintf(`CREATE CONSTRAINT TRIGGER forbid AFTER INSERT ON otelaudit.activity_%s DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION forbid()`,
+		rs[0].Time.Format("2006_01")))
+	for range 2 {
+		require.Equal(t, []int{0, 5, 31}, badRecords(t, e.ExportBatch(t.Context(), batch(rs...)), nil))
+		require.Equal(t, 29, rows(t, dsn))
+		require.Equal(t, 1, scalar[int](t, dsn, "SELECT count(DISTINCT stored_at) FROM otelaudit.activity"), "one transaction")
+	}
 }
 
 // noise is n bytes of ASCII that do not compress.

@@ -40,10 +40,12 @@ var (
 // ExportBatch stores the records of b as trail.BatchExporter has it. nil means that they are committed, with
 // synchronous_commit not off. Records must be made by an otelaudit.Recorder or otelaudit.ParseRecord.
 //
-// It is one transaction, unless rows are there already, a partition is missing or the database refuses a record: then it is
-// several, and an error may come although some records are committed. Those stay one row when the batch comes again. So it is
-// with a Divisible batch of 512 records or more, which is two transactions at once, over two connections. It does not wait for
-// the second one: where the pool has none to spare, or none in time, the first does it all.
+// One transaction stores all of it, but for bad records. Where that takes several attempts, because rows are there already, a
+// partition is missing or the database refuses a record, only the last one is committed.
+//
+// A Divisible batch is several transactions where the database refuses a record. From 512 records on it is two transactions at
+// once, over two connections. It does not wait for the second one: where the pool has none to spare, or none in time, the first
+// does it all. An error may then come although some records are committed; those stay one row when the batch comes again.
 //
 // A record is bad where the database refuses it for what it holds, where its time and id name another activity
 // ([ErrConflict]), or where it is none ([ErrNotStorable]). Where the database refuses several records and takes none, it
@@ -53,7 +55,7 @@ func (e *Exporter) ExportBatch(ctx context.Context, b *trail.Batch) error {
 	var r result
 	err := e.withConn(ctx, func(pc *pgconn.PgConn) error {
 		r = e.store(ctx, pc, b)
-		if r.stored && ctx.Err() == nil && !pc.IsClosed() {
+		if r.taken && ctx.Err() == nil && !pc.IsClosed() {
 			e.makeAhead()
 		}
 		return nil

@@ -97,16 +97,20 @@ func behindLine(tb testing.TB, dsn string, cut func(sent []byte) cutting) *Expor
 }
 
 // once says c to the first message that contains text.
-func once(text string, c cutting) func([]byte) cutting {
+func once(text string, c cutting) func([]byte) cutting { return nth(1, text, c) }
+
+// nth says c to the message number n that contains text.
+func nth(n int, text string, c cutting) func([]byte) cutting {
 	var mu sync.Mutex
-	done := false
 	return func(sent []byte) cutting {
 		mu.Lock()
 		defer mu.Unlock()
-		if done || !bytes.Contains(sent, []byte(text)) {
+		if !bytes.Contains(sent, []byte(text)) {
 			return whole
 		}
-		done = true
+		if n--; n != 0 {
+			return whole
+		}
 		return c
 	}
 }
@@ -152,6 +156,32 @@ func TestALostConnectionIsARetryAndStillOneRow(t *testing.T) {
 				require.Empty(t, difference(r, stored(t, e, r)))
 			}
 		}
+	}
+}
+
+// Whatever is lost while bad records are searched for: a batch that is not to be divided, in which each call's records must
+// stay together, is there as a whole or not at all.
+func TestALostConnectionDividesNoBatch(t *testing.T) {
+	t.Parallel()
+	_, dsn := freshDatabase(t)
+	refuse(t, dsn)
+	const n = 32
+	for number := 1; ; number++ {
+		run(t, dsn, "TRUNCATE otelaudit.activity")
+		e := behindLine(t, dsn, nth(number, "COMMIT\x00", beforeItGoes))
+		rs := approvals(t, n)
+		rs[9].Action = "order.ship"
+		err := e.ExportBatch(t.Context(), batch(rs...))
+		if verdictOf(err) == bad { // it was not cut
+			require.Equal(t, []int{9}, badRecords(t, err, nil))
+			require.Equal(t, n-1, rows(t, dsn))
+			require.Equal(t, 2, number, "there is one COMMIT")
+			return
+		}
+		require.Equal(t, retry, verdictOf(err), "%v", err)
+		require.Zero(t, rows(t, dsn), "COMMIT number %d", number)
+		require.Equal(t, []int{9}, badRecords(t, e.ExportBatch(t.Context(), batch(rs...)), nil), "the same batch again")
+		require.Equal(t, n-1, rows(t, dsn))
 	}
 }
 

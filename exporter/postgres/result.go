@@ -14,8 +14,8 @@ type result struct {
 	bad     []trail.BadRecord
 	refusal error  // of the first record that the database refused for what it holds
 	refused int    // how many of bad those are
-	stored  bool   // a transaction with records has been committed
-	added   bool   // one of those has added rows
+	taken   bool   // the database has taken records, whether they were committed or not
+	added   bool   // a transaction that added rows has been committed
 	failure *fault // why not all but the bad records are stored
 }
 
@@ -28,7 +28,7 @@ func (r *result) add(other *result) {
 		r.refusal = other.refusal
 	}
 	r.refused += other.refused
-	r.stored = r.stored || other.stored
+	r.taken = r.taken || other.taken
 	r.added = r.added || other.added
 	if r.failure == nil || other.failure != nil && other.failure.verdict == retry {
 		r.failure = other.failure
@@ -42,7 +42,7 @@ const enoughRefused = 16
 // err is nil, or what ExportBatch returns.
 func (r *result) err(ctx context.Context) error {
 	switch f := r.failure; {
-	case f != nil && ctx.Err() != nil && r.refused >= enoughRefused && !r.stored:
+	case f != nil && ctx.Err() != nil && r.refused >= enoughRefused && !r.taken:
 		// There was no time to try each of them, and there will be none in the next attempt.
 		return r.refusesAll()
 	case f != nil && f.verdict == stop && !r.added: // StopError says that nothing is stored; else the next attempt says it

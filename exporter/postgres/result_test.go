@@ -14,9 +14,9 @@ func TestTheResultOfTwoShares(t *testing.T) {
 	t.Parallel()
 	passing := result{count: 3, failure: &fault{retry, errors.New("passing")}}
 	stopping := result{count: 3, failure: &fault{stop, errors.New("stopping")}}
-	stored := result{count: 3, stored: true, added: true}
-	wasThere := result{count: 3, stored: true}
-	conflict := result{count: 3, stored: true, added: true, bad: []trail.BadRecord{{Reason: ErrConflict}}}
+	stored := result{count: 3, taken: true, added: true}
+	wasThere := result{count: 3, taken: true}
+	conflict := result{count: 3, taken: true, added: true, bad: []trail.BadRecord{{Reason: ErrConflict}}}
 	refused := result{count: 1, bad: []trail.BadRecord{{Reason: errors.New("refused")}}, refusal: errors.New("refused"), refused: 1}
 	for name, c := range map[string]struct {
 		a, b    result

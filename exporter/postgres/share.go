@@ -13,14 +13,16 @@ import (
 	"github.com/rj-gamer/go-activity-tracker/trail"
 )
 
-// share is what one connection stores of a batch: all of it, or what falls to it, in transactions one after the other. A part
-// is some of its records, by ascending index within the batch.
+// share is what one connection stores of a batch: all of it, or what falls to it. A part is some of its records, by ascending
+// index within the batch.
 type share struct {
-	records []*otelaudit.Record // all of the batch
-	number  int                 // of this share
-	of      int                 // how many there are: one or two
-	conn    *pgconn.PgConn
-	rows    *encoder
+	records   []*otelaudit.Record // all of the batch
+	number    int                 // of this share
+	of        int                 // how many there are: one or two
+	divisible bool                // it may be several transactions
+	conn      *pgconn.PgConn
+	rows      *encoder
+	unit      *unit // what a part is written in
 
 	result
 }
@@ -37,7 +39,7 @@ func (s *share) owns(id *otelaudit.ID) bool {
 
 // store stores the share over conn.
 func (s *share) store(ctx context.Context, conn *pgconn.PgConn) {
-	s.conn, s.rows = conn, newEncoder()
+	s.conn, s.rows, s.unit = conn, newEncoder(), transaction
 	defer func() {
 		if !conn.IsClosed() { // a CopyFrom that has lost its connection may still be reading the rows
 			s.rows.free()
@@ -65,12 +67,12 @@ func (s *share) addBad(i int, reason error) {
 	s.bad = append(s.bad, trail.BadRecord{ID: s.records[i].ID, Index: i, Reason: reason})
 }
 
-// deliver stores part. What the database refuses it halves, each half in a transaction of its own, until it has found the
-// records that are bad.
+// deliver stores part. What the database refuses it halves until it has found the records that are bad: each half in a
+// transaction of its own, or all of them in one.
 func (s *share) deliver(ctx context.Context, part []int) *fault {
 	err := s.write(ctx, part)
 	if err == nil {
-		s.stored = s.stored || len(part) > 0
+		s.taken = s.taken || len(part) > 0
 		return nil
 	}
 	f := classify(err)
@@ -84,20 +86,63 @@ func (s *share) deliver(ctx context.Context, part []int) *fault {
 			s.refusal = f.err
 		}
 		return nil
+	case s.unit == transaction && !s.divisible:
+		return s.deliverWhole(ctx, part)
 	}
+	return s.deliverHalves(ctx, part)
+}
+
+func (s *share) deliverHalves(ctx context.Context, part []int) *fault {
 	if f := s.deliver(ctx, part[:len(part)/2]); f != nil {
 		return f
 	}
 	return s.deliver(ctx, part[len(part)/2:])
 }
 
+// deliverWhole stores part, but for its bad records, in one transaction, and makes the partitions that it misses.
+func (s *share) deliverWhole(ctx context.Context, part []int) *fault {
+	before := s.result
+	f := s.search(ctx, part)
+	if f == nil || !isPartitionMissing(f) {
+		return f
+	}
+	if err := ensurePartitions(ctx, s.conn, s.months(part)); err != nil {
+		return classify(err)
+	}
+	s.result = before
+	return s.search(ctx, part)
+}
+
+// search halves part within one transaction. Until that is committed, nothing is stored.
+func (s *share) search(ctx context.Context, part []int) *fault {
+	s.unit = savepoint
+	defer func() { s.unit = transaction }()
+	err := inTransaction(ctx, s.conn, func() error {
+		if _, err := exec(ctx, s.conn, immediateSQL); err != nil {
+			return err
+		}
+		if f := s.deliverHalves(ctx, part); f != nil {
+			return f
+		}
+		return nil
+	})
+	if err != nil {
+		s.added = false
+		return classifySetup(err)
+	}
+	return nil
+}
+
+// immediateSQL has a constraint that somebody has deferred say at once, and not at COMMIT, that it refuses a part.
+const immediateSQL = `SET CONSTRAINTS ALL IMMEDIATE`
+
 // maxDeadlocks is how often one part gives way to others that write the same rows, before it leaves that to the next attempt.
 const maxDeadlocks = 3
 
-// write writes part in one transaction: as if all of it were new, and in the way that bears what is not once Postgres has
-// said so. It makes the partitions that are missing, between two attempts.
+// write writes part in one unit: as if all of it were new, and in the way that bears what is not once Postgres has said so. It
+// makes the partitions that are missing, between two attempts, where that is no part of a transaction.
 func (s *share) write(ctx context.Context, part []int) error {
-	attempt, staged, made, deadlocks := s.copy, false, false, 0
+	attempt, staged, made, deadlocks := s.copy, false, s.unit != transaction, 0
 	for {
 		err := attempt(ctx, part)
 		switch {
@@ -129,18 +174,14 @@ func (s *share) months(part []int) []time.Time {
 	return months
 }
 
-const (
-	copySQL = `COPY otelaudit.activity (` + columns + `) FROM STDIN BINARY`
+const copySQL = `COPY otelaudit.activity (` + columns + `) FROM STDIN BINARY`
 
-	// beginCopySQL saves a round trip, which is a good part of what a batch of few records costs. COMMIT is not in it: it
-	// must not be said before we know that all rows were taken.
-	beginCopySQL = beginSQL + `; ` + copySQL
-)
-
-// copy writes part in a transaction of its own, on the assumption that no row of it is there.
+// copy writes part in a unit of its own, on the assumption that no row of it is there.
 func (s *share) copy(ctx context.Context, part []int) error {
-	err := commitAfter(ctx, s.conn, func() error {
-		return s.copyTo(ctx, beginCopySQL, part)
+	err := s.unit.after(ctx, s.conn, func() error {
+		// In one message, which saves a round trip: a good part of what a batch of few records costs. COMMIT is not in it: it must
+		// not be said before we know that all rows were taken.
+		return s.copyTo(ctx, s.unit.begin+"; "+copySQL, part)
 	})
 	s.added = s.added || err == nil && len(part) > 0
 	return err

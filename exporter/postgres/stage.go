@@ -14,6 +14,8 @@ const (
 	// otelaudit.activity.
 	createStageSQL = `CREATE TEMPORARY TABLE otelaudit_stage ON COMMIT DROP AS SELECT ` + columns + ` FROM otelaudit.activity WITH NO DATA`
 
+	dropStageSQL = `DROP TABLE IF EXISTS pg_temp.otelaudit_stage; `
+
 	copyStageSQL = `COPY pg_temp.otelaudit_stage (` + columns + `) FROM STDIN BINARY`
 
 	// insertStagedSQL leaves in the stage what was in the table already. It inserts by key, so that two transactions with the
@@ -40,14 +42,14 @@ type key struct {
 
 func keyOf(r *otelaudit.Record) key { return key{r.Time.UnixMicro(), r.ID} }
 
-// stage writes part in a transaction of its own, where rows of it may be there, or in it twice. The same activity is a
+// stage writes part in a unit of its own, where rows of it may be there, or in it twice. The same activity is a
 // success; another activity under a key that is taken becomes a bad record.
 func (s *share) stage(ctx context.Context, part []int) error {
 	first, unique := s.unique(part)
 	there := map[key]*otelaudit.Record{} // rows that were in the table before
 	var added int64
-	err := inTransaction(ctx, s.conn, func() error {
-		if _, err := exec(ctx, s.conn, createStageSQL); err != nil {
+	err := s.unit.do(ctx, s.conn, func() error {
+		if _, err := exec(ctx, s.conn, s.unit.createStage); err != nil {
 			return classifySetup(err)
 		}
 		if err := s.copyTo(ctx, copyStageSQL, unique); err != nil {

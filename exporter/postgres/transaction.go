@@ -14,14 +14,32 @@ import (
 const beginSQL = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; ` +
 	`SELECT pg_catalog.set_config('synchronous_commit', 'on', true) WHERE pg_catalog.current_setting('synchronous_commit') = 'off'`
 
-// inTransaction runs f in a transaction of its own on pc, and commits it when f returns nil; see commitAfter.
-func inTransaction(ctx context.Context, pc *pgconn.PgConn, f func() error) error {
-	return commitAfter(ctx, pc, func() error {
-		if _, err := exec(ctx, pc, beginSQL); err != nil {
+// unit is what is written as a whole or not at all.
+type unit struct {
+	begin       string
+	createStage string
+	after       func(ctx context.Context, pc *pgconn.PgConn, f func() error) error // runs f, which begins it, and ends it
+}
+
+var (
+	transaction = &unit{beginSQL, createStageSQL, commitAfter}
+	// savepoint is a part of a transaction. Another part of it may have left a stage.
+	savepoint = &unit{savepointSQL, dropStageSQL + createStageSQL, releaseAfter}
+)
+
+// do runs f in a unit of its own on pc, and keeps what it wrote when f returns nil.
+func (u *unit) do(ctx context.Context, pc *pgconn.PgConn, f func() error) error {
+	return u.after(ctx, pc, func() error {
+		if _, err := exec(ctx, pc, u.begin); err != nil {
 			return err
 		}
 		return f()
 	})
+}
+
+// inTransaction runs f in a transaction of its own on pc, and commits it when f returns nil; see commitAfter.
+func inTransaction(ctx context.Context, pc *pgconn.PgConn, f func() error) error {
+	return transaction.do(ctx, pc, f)
 }
 
 // commitAfter runs f, which begins a transaction and works in it, and commits that when f returns nil. When it returns nil,
@@ -49,6 +67,25 @@ func rollback(ctx context.Context, pc *pgconn.PgConn) {
 	if !pc.IsClosed() {
 		_, _ = exec(ctx, pc, "ROLLBACK")
 	}
+}
+
+const (
+	savepointSQL = `SAVEPOINT otelaudit_part`
+	releaseSQL   = `RELEASE otelaudit_part`
+	undoSQL      = `ROLLBACK TO otelaudit_part; ` + releaseSQL
+)
+
+// releaseAfter runs f, which sets the savepoint and works behind it. When it returns an error, what f did is undone, and the
+// transaction can go on.
+func releaseAfter(ctx context.Context, pc *pgconn.PgConn, f func() error) error {
+	if err := f(); err != nil {
+		if !pc.IsClosed() {
+			_, _ = exec(ctx, pc, undoSQL)
+		}
+		return err
+	}
+	_, err := exec(ctx, pc, releaseSQL)
+	return err
 }
 
 // exec runs statements without parameters, and returns the tag of the last.
