@@ -95,6 +95,45 @@ func freshDatabase(tb testing.TB) (*Exporter, string) {
 	return migrated(tb, dsn), dsn
 }
 
+// inAnyCollation runs f with an Exporter in a database that sorts by bytes, and in one that sorts as people do.
+func inAnyCollation(t *testing.T, f func(t *testing.T, e *Exporter, dsn string)) {
+	t.Helper()
+	for name, database := range map[string]func(testing.TB) string{"bytes": bytesDatabase, "language": languageDatabase} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dsn := database(t)
+			f(t, migrated(t, dsn), dsn)
+		})
+	}
+}
+
+func bytesDatabase(tb testing.TB) string {
+	tb.Helper()
+	return localpg.Database(tb)
+}
+
+// languageDatabase is the URL of a database that sorts as people do: "a" before "B", and without regard to punctuation at first.
+func languageDatabase(tb testing.TB) string {
+	tb.Helper()
+	dsn := localpg.Database(tb)
+	name := scalar[string](tb, dsn, "SELECT current_database()")
+	run(tb, dsn, "CREATE DATABASE "+name+"_l TEMPLATE template0 ENCODING 'UTF8' "+languageLocale(tb, dsn))
+	tb.Cleanup(func() { runDetached(tb, dsn, "DROP DATABASE "+name+"_l WITH (FORCE)") })
+	return strings.ReplaceAll(dsn, name, name+"_l")
+}
+
+// languageLocale is ICU's English where the server has it, and else a locale of the C library, such as en_US.
+func languageLocale(tb testing.TB, dsn string) string {
+	tb.Helper()
+	if scalar[bool](tb, dsn, "SELECT current_setting('server_version_num')::int >= 150000 AND EXISTS (SELECT FROM pg_collation WHERE collprovider = 'i')") {
+		return "LOCALE_PROVIDER icu ICU_LOCALE 'en-US' LC_COLLATE 'C' LC_CTYPE 'C'"
+	}
+	locale := scalar[*string](tb, dsn, `SELECT min(collcollate) FROM pg_collation WHERE collprovider = 'c' AND collencoding = pg_char_to_encoding('UTF8')
+		AND collcollate !~* '^(C|POSIX)($|\.)'`)
+	require.NotNil(tb, locale, "the server has neither ICU nor a locale of a language: install one, such as en_US.UTF-8, or a Postgres with ICU")
+	return "LC_COLLATE '" + *locale + "' LC_CTYPE '" + *locale + "'"
+}
+
 // difference names the first field in which two records differ, to the bit, or returns "".
 func difference(a, b *otelaudit.Record) string {
 	sameTime := func(a, b time.Time) bool { return a.Equal(b) && a.Location() == b.Location() }
