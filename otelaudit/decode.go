@@ -40,6 +40,9 @@ func IsAudit(lr LogRecord) bool {
 // mandatory: audit.record.id, audit.actor.id, audit.actor.type, audit.action and audit.outcome, besides an event name and a
 // time. It returns an error that names what is missing and wraps [ErrInvalid].
 //
+// The time is the log record's Timestamp, or else that of an audit.record.id which is a UUIDv7. The observed time is no
+// substitute: it differs each time the same record is emitted, and so would the record's key.
+//
 // For a log record made of [Record.AppendAttributes] the result is that record again. Of others, attributes that otelaudit
 // has no field for become metadata, and all of it is made storable, as Track would.
 func ParseRecord(lr LogRecord, resource attribute.Set) (*Record, error) {
@@ -187,9 +190,11 @@ func (d *decoder) finish() error {
 			missing = append(missing, m.name)
 		}
 	}
+	id, idErr := ParseID(d.recordID)
 	if r.Time.IsZero() {
-		if r.Time = r.Observed; r.Time.IsZero() {
-			missing = append(missing, "the timestamp")
+		var known bool
+		if r.Time, known = id.Time(); !known {
+			missing = append(missing, "the timestamp, which only an "+KeyRecordID+" that is a UUIDv7 can stand in for")
 		}
 	}
 	if len(missing) > 0 {
@@ -203,8 +208,7 @@ func (d *decoder) finish() error {
 	}
 	r.Time, r.Observed = micros(r.Time), micros(r.Observed)
 	c := cleaner{r}
-	var err error
-	if r.ID, err = ParseID(d.recordID); err != nil || r.ID.IsZero() {
+	if r.ID = id; idErr != nil || id.IsZero() {
 		c.flagText(KeyRecordID, ReasonForeignID, d.recordID)
 		r.ID = DeriveID(KeyRecordID, d.recordID)
 		d.keep(KeyRecordID, d.recordID)

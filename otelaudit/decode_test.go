@@ -94,7 +94,6 @@ func TestParseNamesWhatIsMissing(t *testing.T) {
 func TestParseTimes(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ time, observed, wantTime, wantObserved time.Time }{
-		"no time":           {time.Time{}, now, now, now},
 		"no observed time":  {now, time.Time{}, now, now},
 		"observed nonsense": {now, time.Unix(1<<60, 0), now, now},
 		"nanoseconds":       {now.Add(1999), now.Add(2999).In(time.FixedZone("", 60)), now.Add(1000), now.Add(2000)},
@@ -105,6 +104,19 @@ func TestParseTimes(t *testing.T) {
 		require.Equal(t, tc.wantTime, r.Time, name)
 		require.Equal(t, tc.wantObserved, r.Observed, name)
 	}
+	lr := foreign()
+	lr.time = time.Time{}
+	for _, id := range []string{"order-77/approve", "919108f7-52d1-4320-9bac-f847db4148a8"} {
+		lr.attributes[0].Value = attribute.StringValue(id)
+		_, err := ParseRecord(lr, attribute.Set{})
+		require.ErrorIs(t, err, ErrInvalid, "the observed time would make each repetition another record")
+		require.ErrorContains(t, err, "it lacks the timestamp, which")
+	}
+	lr.attributes[0].Value = attribute.StringValue("017f22e2-79b0-7cc3-98c4-dc0c0c07398f")
+	r := parsed(t, lr)
+	require.Equal(t, time.Date(2022, 2, 22, 19, 22, 22, 0, time.UTC), r.Time, "a UUIDv7 has one")
+	require.Equal(t, now.Add(time.Second), r.Observed)
+
 	for _, at := range []time.Time{time.Unix(-1, 0), time.Unix(0, -1), time.Unix(1<<60, 0), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)} {
 		lr := foreign()
 		lr.time = at
