@@ -16,14 +16,14 @@ import (
 func Do(ctx context.Context, a Activity, f func(context.Context, *Activity) error) (err error) {
 	t := TrailFromContext(ctx)
 	if t == nil {
-		return failed(ctx, ErrNoTrail)
+		return CountFailure(ctx, ErrNoTrail)
 	}
 	if f == nil {
-		return failed(ctx, invalid("Do has no function to run"))
+		return CountFailure(ctx, invalid("Do has no function to run"))
 	}
 	if c, ok := t.(checker); ok {
 		if err := c.Check(ctx, a); err != nil {
-			return failed(ctx, err)
+			return CountFailure(ctx, err)
 		}
 	}
 	a.Outcome, a.Err = "", nil

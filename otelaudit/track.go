@@ -27,14 +27,14 @@ func Track(ctx context.Context, a Activity) error {
 func TrackReceipt(ctx context.Context, a Activity) (Receipt, error) {
 	t := TrailFromContext(ctx)
 	if t == nil {
-		return Receipt{}, failed(ctx, ErrNoTrail)
+		return Receipt{}, CountFailure(ctx, ErrNoTrail)
 	}
 	receipt, err := t.Track(ctx, a)
 	if s := scopeFrom(ctx); s.ledger != nil {
 		s.ledger.coverAll(s, []Activity{a}, []Receipt{receipt}, err)
 	}
 	if err != nil {
-		return receipt, failed(ctx, err)
+		return receipt, CountFailure(ctx, err)
 	}
 	return receipt, nil
 }
@@ -46,14 +46,14 @@ func TrackReceipt(ctx context.Context, a Activity) (Receipt, error) {
 func TrackAll(ctx context.Context, as []Activity) error {
 	t := TrailFromContext(ctx)
 	if t == nil {
-		return failed(ctx, ErrNoTrail)
+		return CountFailure(ctx, ErrNoTrail)
 	}
 	receipts, err := t.TrackAll(ctx, as)
 	if s := scopeFrom(ctx); s.ledger != nil {
 		s.ledger.coverAll(s, as, receipts, err)
 	}
 	if err != nil {
-		return failed(ctx, err)
+		return CountFailure(ctx, err)
 	}
 	return nil
 }
@@ -61,14 +61,16 @@ func TrackAll(ctx context.Context, as []Activity) error {
 // failures counts what Track could not confirm, by reason, with the global meter provider.
 var failures = sync.OnceValue(func() metric.Int64Counter {
 	c, err := otel.Meter("github.com/rj-gamer/go-activity-tracker/otelaudit").Int64Counter("otelaudit.track.failures",
-		metric.WithDescription("Calls of Track that returned an error."), metric.WithUnit("{call}"))
+		metric.WithDescription("Calls of Track, and log records for the trail, that were not confirmed."), metric.WithUnit("{call}"))
 	if err != nil {
 		otel.Handle(err)
 	}
 	return c
 })
 
-func failed(ctx context.Context, err error) error {
+// CountFailure counts err in the metric otelaudit.track.failures, and returns it. [Track] and its like do so themselves: it is
+// for a trail that takes activities in another way, such as log records.
+func CountFailure(ctx context.Context, err error) error {
 	failures().Add(ctx, 1, metric.WithAttributes(attribute.String(KeyErrorType, failureReason(err))))
 	return err
 }

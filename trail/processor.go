@@ -9,8 +9,9 @@ import (
 )
 
 // Processor returns a processor for the application's own LoggerProvider: log records that anybody emits with the mandatory
-// audit.* attributes become records of the trail, as safe as Track makes them before Emit goes on. Other log records pass it
-// by. The SDK hands its errors to OpenTelemetry's error handler.
+// audit.* attributes, as [otelaudit.ParseRecord] has them, become records of the trail, as safe as Track makes them before Emit
+// goes on. Other log records pass it by. The SDK hands its errors to OpenTelemetry's error handler, and they are counted with
+// those of Track.
 //
 // Shutting it down does not shut the trail down.
 func (t *Trail) Processor() sdklog.Processor { return processor{t} }
@@ -23,7 +24,17 @@ func (p processor) OnEmit(ctx context.Context, lr *sdklog.Record) error {
 	if !otelaudit.IsAudit(lr) {
 		return nil
 	}
-	t := p.trail
+	if err := p.trail.trackLog(ctx, lr); err != nil {
+		return otelaudit.CountFailure(ctx, err)
+	}
+	return nil
+}
+
+func (p processor) ForceFlush(ctx context.Context) error { return p.trail.ForceFlush(ctx) }
+func (processor) Shutdown(context.Context) error         { return nil }
+
+// trackLog records what lr says.
+func (t *Trail) trackLog(ctx context.Context, lr *sdklog.Record) error {
 	if err := t.refuse(ctx); err != nil {
 		return err
 	}
@@ -49,6 +60,3 @@ func (p processor) OnEmit(ctx context.Context, lr *sdklog.Record) error {
 	t.recorded(ctx, c.records)
 	return nil
 }
-
-func (p processor) ForceFlush(ctx context.Context) error { return p.trail.ForceFlush(ctx) }
-func (processor) Shutdown(context.Context) error         { return nil }

@@ -257,3 +257,49 @@ func TestLogRecordsOfTheApplicationBecomeRecords(t *testing.T) {
 	name, _ := r.Resource.Value("service.name")
 	require.Equal(t, "billing", name.AsString())
 }
+
+// Nobody sees the errors of a processor but OpenTelemetry's error handler, so they are counted as those of Track are.
+// Not parallel: others count, too.
+func TestFailuresOfTheProcessorAreCounted(t *testing.T) { //nolint:paralleltest // as said
+	d := newDouble()
+	tr := openQuiet(t, d)
+	caught := &catching{Processor: tr.Processor()}
+	logger := sdklog.NewLoggerProvider(sdklog.WithProcessor(caught)).Logger("app")
+	emit := func(event string) error {
+		var lr log.Record
+		lr.SetEventName(event)
+		lr.SetTimestamp(time.Now())
+		lr.AddAttributes(
+			attribute.String("audit.record.id", "order-77/approve"),
+			attribute.String("audit.actor.id", "u-1"),
+			attribute.String("audit.actor.type", "user"),
+			attribute.String("audit.action", "APPROVE"),
+			attribute.String("audit.outcome", "success"),
+		)
+		logger.Emit(t.Context(), lr)
+		return caught.err
+	}
+	counted := func(reason string, f func()) {
+		t.Helper()
+		before := failures(t, reason)
+		f()
+		require.Equal(t, before+1, failures(t, reason), reason)
+	}
+	counted("invalid", func() { require.ErrorIs(t, emit(""), otelaudit.ErrInvalid) })
+	d.failWith(&trail.StopError{Err: errors.New("no table")})
+	counted("unavailable", func() { require.ErrorIs(t, emit("order.approve"), otelaudit.ErrUnavailable) })
+	require.NoError(t, tr.Close())
+	counted("shutdown", func() { require.ErrorIs(t, emit("order.approve"), otelaudit.ErrShutdown) })
+}
+
+// catching is a processor that keeps the latest error of another.
+type catching struct {
+	sdklog.Processor
+
+	err error
+}
+
+func (c *catching) OnEmit(ctx context.Context, lr *sdklog.Record) error {
+	c.err = c.Processor.OnEmit(ctx, lr)
+	return c.err
+}
