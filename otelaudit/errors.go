@@ -11,7 +11,8 @@ var (
 	ErrNoTrail = errors.New("otelaudit: no trail: call otelaudit.SetDefault at start-up or use otelaudit.ContextWithTrail")
 	// ErrInvalid: the activity is not one. Mend the code; tracking it again gives the same error.
 	ErrInvalid = errors.New("otelaudit: invalid activity")
-	// ErrShutdown: the trail was shut down before the call. Shut it down last.
+	// ErrShutdown: the trail was shut down before the call, or without a journal before every required sink had confirmed the
+	// record; the text says which one has not, and whether that may have got it. Shut the trail down last.
 	ErrShutdown = errors.New("otelaudit: the trail is shut down")
 	// ErrTimeout: nothing confirmed the record within TrackTimeout. It may still arrive: track the activity of the
 	// TrackError again, which cannot make it two.

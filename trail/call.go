@@ -110,6 +110,7 @@ type parcel struct {
 	prev, next *parcel // within the sink's queue
 	bytes      int
 	epoch      int       // see flush
+	tried      bool      // the exporter has had it, and may have stored it
 	since      time.Time // when it was queued; only of parcels that nobody waits for, and pinned ones
 	state      parcelState
 }

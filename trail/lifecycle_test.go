@@ -91,9 +91,30 @@ func TestShutdownSaysWhatIsLeft(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	err := tr.Shutdown(ctx)
-	require.ErrorContains(t, err, `sink "double": 1 records were not delivered`)
+	require.ErrorContains(t, err, `sink "double": 1 records were not confirmed`)
 	require.ErrorContains(t, err, "down")
 	require.ErrorIs(t, await(t, result), otelaudit.ErrShutdown, "whoever waits is told")
+}
+
+// What was under way when Shutdown's time was over may be there, and its Track says so; what was queued is not.
+func TestShutdownSaysWhatMayBeThere(t *testing.T) {
+	t.Parallel()
+	d := newDouble()
+	tr := openQuiet(t, d, func(c *trail.Config) { c.TrackTimeout = time.Hour })
+	d.answerWith(func(ctx context.Context, _ *trail.Batch) error { <-ctx.Done(); return ctx.Err() })
+	underWay := track(tr, activity("one.create"))
+	d.next(t)
+	queued := track(tr, activity("two.create"))
+	require.Eventually(t, func() bool { return tr.Status().Sinks[0].Waiting == 2 }, patience, time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorContains(t, tr.Shutdown(ctx), "2 records were not confirmed")
+	err := await(t, underWay)
+	require.ErrorIs(t, err, otelaudit.ErrShutdown)
+	require.ErrorContains(t, err, `sink "double" may have got it`)
+	err = await(t, queued)
+	require.ErrorIs(t, err, otelaudit.ErrShutdown)
+	require.ErrorContains(t, err, `sink "double" had not got it yet`)
 }
 
 func TestForceFlushEndsWithItsContext(t *testing.T) {

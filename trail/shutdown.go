@@ -112,7 +112,7 @@ func (s *sink) leave() error {
 		return nil
 	}
 	s.drop(left, dropShutdown)
-	err := fmt.Errorf("otelaudit: sink %q: %d records were not delivered", s.name, left)
+	err := fmt.Errorf("otelaudit: sink %q: %d records were not confirmed", s.name, left)
 	if s.lastErr != nil && s.state != Running {
 		err = fmt.Errorf("%w: %w", err, s.lastErr)
 	}
@@ -121,9 +121,14 @@ func (s *sink) leave() error {
 
 // abandon fails all that is queued. Called with mu held.
 func (s *sink) abandon() {
-	err := fmt.Errorf("%w: sink %q had not got it yet", otelaudit.ErrShutdown, s.name)
+	unsent := fmt.Errorf("%w: sink %q had not got it yet", otelaudit.ErrShutdown, s.name)
+	unconfirmed := fmt.Errorf("%w: sink %q may have got it, and has not confirmed it", otelaudit.ErrShutdown, s.name)
 	for p := s.queue.head; p != nil; p = s.queue.head {
 		s.queue.remove(p)
-		s.settled(p, err)
+		if p.tried {
+			s.settled(p, unconfirmed)
+		} else {
+			s.settled(p, unsent)
+		}
 	}
 }

@@ -40,7 +40,7 @@ func (s *sink) offer(p *parcel) {
 		p.bytes += r.Size()
 	}
 	s.mu.Lock()
-	p.epoch = s.epoch
+	p.epoch, p.tried = s.epoch, false
 	if s.bestEffort {
 		p.since = time.Now()
 		s.makeRoom(p)

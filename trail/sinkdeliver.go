@@ -70,7 +70,7 @@ func (s *sink) take() (taken bool, idle time.Duration) {
 				break
 			}
 			s.queue.remove(p)
-			p.state = underWay
+			p.state, p.tried = underWay, true
 			s.taken = append(s.taken, p)
 			s.batch.Records = append(s.batch.Records, p.records...)
 		}

@@ -206,7 +206,7 @@ func TestAnExporterThatIgnoresItsContextHoldsNobody(t *testing.T) {
 	_, err = tr.Track(t.Context(), activity("b.create")) // queued behind the one that hangs, and taken back
 	require.ErrorIs(t, err, otelaudit.ErrTimeout)
 	require.Equal(t, 1, tr.Status().Sinks[0].Waiting, "only what is under way is left")
-	require.ErrorContains(t, tr.Close(), "1 records were not delivered")
+	require.ErrorContains(t, tr.Close(), "1 records were not confirmed")
 	close(release)
 }
 
