@@ -23,7 +23,7 @@ var (
 	// password); with one, its disk fails. The wrapped error names the fault.
 	ErrUnavailable = errors.New("otelaudit: nothing can take the record")
 	// ErrRejected: a required sink has refused this record for good, for example because its id already names another
-	// activity. Tracking it again gives the same error.
+	// activity; or it has refused the record of the policy that ignores this one. Tracking it again gives the same error.
 	ErrRejected = errors.New("otelaudit: a required sink refused the record")
 	// ErrNotDelivered: the record is safe in the journal and will arrive, but not in the time that Wait: Delivered allows.
 	ErrNotDelivered = errors.New("otelaudit: recorded, but not yet delivered")

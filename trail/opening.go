@@ -41,7 +41,8 @@ func (t *Trail) openingRecord(r *otelaudit.Record, more ...attribute.KeyValue) e
 }
 
 // recordOpening queues the record of the opening at every sink before anything else. It is pinned: since a sink stores
-// parcels in order, and one batch as a whole, no other record is confirmed before it.
+// parcels in order, and one batch as a whole, no other record is confirmed before it. A sink that refuses it goes on with the
+// others, but what the policy ignores is then an error for as long as the trail is open.
 func (d *direct) recordOpening() error {
 	c := newCall(d.required)
 	if err := d.trail.openingRecord(&c.first); err != nil {
@@ -63,7 +64,7 @@ func (d *direct) awaitOpening(timeout time.Duration) error {
 		return otelaudit.ErrShutdown
 	}
 	if d.opening.settled() {
-		return d.opening.err()
+		return d.unrecorded()
 	}
 	if err := d.ready(); err != nil {
 		return err
@@ -76,11 +77,19 @@ func (d *direct) awaitOpening(timeout time.Duration) error {
 		case d.opening.done <- struct{}{}: // for the next who waits
 		default:
 		}
-		return d.opening.err()
+		return d.unrecorded()
 	case <-timer.C:
 		return fmt.Errorf("%w: the policy that ignores this is not recorded yet, within %v%s",
 			otelaudit.ErrTimeout, d.trail.config.TrackTimeout, d.trail.why())
 	}
+}
+
+// unrecorded returns why the record of the opening will never be everywhere, or nil.
+func (d *direct) unrecorded() error {
+	if err := d.opening.err(); err != nil {
+		return fmt.Errorf("the policy that ignores this is not recorded: %w", err)
+	}
+	return nil
 }
 
 // settled reports whether c needs no waiting for.

@@ -34,9 +34,7 @@ func (s *sink) deliver(running context.Context) {
 			continue
 		}
 		err := s.export(running, &s.attempt, &s.batch)
-		if len(s.taken) == 1 && !s.taken[0].pinned {
-			err = blame(err, &s.batch)
-		}
+		err = blame(err, &s.batch)
 		if running.Err() != nil {
 			s.giveBack(err)
 			return
@@ -194,8 +192,8 @@ func (s *sink) confirm(reasons map[*parcel]error) {
 		}
 		s.drop(len(p.records), dropRejected)
 		rejected := fmt.Errorf("%w: sink %q: %w", otelaudit.ErrRejected, s.name, reason)
-		if p.call == nil { // nobody to tell but the error handler
-			report(rejected)
+		if p.call == nil || p.pinned { // nobody waits for it
+			report(fmt.Errorf("%w (%s %s)", rejected, p.records[0].Action, p.records[0].ID))
 		}
 		s.settled(p, rejected)
 	}

@@ -148,6 +148,35 @@ func TestARefusalLeavesTheCallersActivitiesAlone(t *testing.T) {
 	}
 }
 
+// An exporter that panics over the policy is as one that refuses it: it holds up nobody, and what the policy ignores is not
+// said to be accounted for.
+func TestAnExporterThatPanicsOverThePolicy(t *testing.T) {
+	t.Parallel()
+	d := newDouble()
+	d.answerWith(func(_ context.Context, b *trail.Batch) error {
+		for _, r := range b.Records {
+			if r.Action == "otelaudit.trail.open" {
+				panic("a map")
+			}
+		}
+		return nil
+	})
+	tr := open(t, d, func(c *trail.Config) { c.Service, c.Policy.Ignore = "panicked", []string{"health.*"} })
+	_, err := tr.Track(t.Context(), activity("a.create"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"a.create"}, d.actions())
+	reports.await(t, "a required sink refused the record", "otelaudit.trail.open", "the exporter panicked: a map")
+
+	_, err = tr.Track(t.Context(), activity("health.read"))
+	require.ErrorIs(t, err, otelaudit.ErrRejected)
+	require.ErrorContains(t, err, "the policy that ignores this is not recorded")
+	require.False(t, otelaudit.IsRetryable(err))
+	status := tr.Status()
+	require.Equal(t, uint64(1), status.Emitted)
+	require.Equal(t, uint64(1), status.Sinks[0].Dropped)
+	require.NoError(t, tr.ForceFlush(t.Context()))
+}
+
 func TestDisabledRecordsNothingButItsPolicy(t *testing.T) {
 	t.Parallel()
 	d := newDouble()
