@@ -67,6 +67,11 @@ func (f Filter) Validate() error {
 	actor := otelaudit.Actor{Type: f.Actor.Type, ID: f.Actor.ID}
 	other := f.Actor
 	other.Type, other.ID = "", ""
+	switch actor.Type {
+	case "", otelaudit.ActorUser, otelaudit.ActorService, otelaudit.ActorSystem, otelaudit.ActorAnonymous, otelaudit.ActorUnknown:
+	default:
+		return invalid("Filter.Actor.Type %.40q is no type of actor", string(actor.Type))
+	}
 	switch {
 	case !other.IsZero():
 		return invalid("Filter.Actor is matched by Type and ID only: leave its other fields zero")

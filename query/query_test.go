@@ -23,6 +23,8 @@ func TestFilterNamesWhatNobodyCanAnswer(t *testing.T) {
 		"Filter.Actor is matched by Type and ID only":  {Actor: otelaudit.Actor{ID: "u-1", Name: "Ann"}},
 		"Filter.Actor has a type and no id":            {Actor: otelaudit.Actor{Type: otelaudit.ActorUser}},
 		"Filter.Actor is anonymous, which has no id":   {Actor: otelaudit.Actor{Type: otelaudit.ActorAnonymous, ID: "x"}},
+		`Filter.Actor.Type "u\x00" is no type`:         {Actor: otelaudit.Actor{Type: "u\x00", ID: "x"}},
+		`Filter.Actor.Type "robot" is no type`:         {Actor: otelaudit.Actor{Type: "robot"}},
 		"Filter.InChain needs Filter.Actor":            {InChain: true},
 		"Filter.Target is matched by Type and ID only": {Target: otelaudit.Target{Type: "invoice", Name: "n"}},
 		"Filter.Target has an id and no type":          {Target: otelaudit.Target{ID: "42"}},

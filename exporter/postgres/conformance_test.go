@@ -136,6 +136,12 @@ func TestQueryOfAnyText(t *testing.T) {
 				*field.wanted = field.own
 			}
 		}
+		switch rapid.IntRange(0, 3).Draw(rt, "type") {
+		case 0:
+			f.Actor.Type = otelaudit.ActorType(text.Draw(rt, "text"))
+		case 1:
+			f.Actor.Type = r.Actor.Type
+		}
 		if f.Action != "" && rapid.Bool().Draw(rt, "prefix?") {
 			f.Action += ".*"
 		}
