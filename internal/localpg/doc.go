@@ -16,5 +16,8 @@
 // started it, however that ends: SIGKILL leaves neither a process nor a file behind. A named server is used as it
 // is and never stopped; a process that is killed leaves its otelaudit_… databases there.
 //
+// What libpq's environment variables say of other servers does not reach a private cluster, but for PGTZ, the time zone of
+// sessions, and PGSERVICE, with which none is started.
+//
 // Unless [Config.Durable] is set, a private cluster does not fsync: what it says about speed holds for tests only.
 package localpg

@@ -4,9 +4,10 @@ import "os"
 
 // machine is what Start reads of the computer that it runs on; tests put their own.
 type machine struct {
-	url   string   // a server to use as it is
-	path  string   // where programs are looked for first, as in $PATH
-	globs []string // directories where they are looked for last
+	url     string   // a server to use as it is
+	service string   // what libpq's clients add to every connection, as in $PGSERVICE
+	path    string   // where programs are looked for first, as in $PATH
+	globs   []string // directories where they are looked for last
 
 	// Where the directories of private clusters go.
 	temp   string // all of them if it is not empty, as in $TMPDIR
@@ -16,8 +17,9 @@ type machine struct {
 
 func thisMachine() machine {
 	return machine{
-		url:  os.Getenv("OTELAUDIT_POSTGRES_URL"),
-		path: os.Getenv("PATH"),
+		url:     os.Getenv("OTELAUDIT_POSTGRES_URL"),
+		service: os.Getenv("PGSERVICE"),
+		path:    os.Getenv("PATH"),
 		globs: []string{ // install.sh has this list too
 			"/usr/lib/postgresql/*/bin",
 			"/usr/lib/postgresql*/bin",

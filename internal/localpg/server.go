@@ -12,6 +12,9 @@ const (
 	stopTimeout  = 30 * time.Second
 )
 
+// ownSettings keep out of the connections to a private cluster what PGTARGETSESSIONATTRS and PGOPTIONS say of other servers.
+const ownSettings = "&target_session_attrs=any&options="
+
 // Server is a running Postgres. Its methods are safe for concurrent use, except for Restart.
 type Server struct {
 	url     string
@@ -47,6 +50,9 @@ func (m machine) start(ctx context.Context, cfg Config) (*Server, error) {
 		return &Server{url: m.url, version: version}, nil
 	}
 
+	if m.service != "" {
+		return nil, fmt.Errorf("localpg: unset PGSERVICE (%q): it has a say in the connections to a private cluster, whatever their URL is", m.service)
+	}
 	binaries, err := m.binaries(ctx)
 	if err != nil {
 		return nil, err
@@ -56,7 +62,7 @@ func (m machine) start(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		url:     "postgres://postgres@/postgres?host=" + c.dir + "&port=" + socketPort,
+		url:     "postgres://postgres@/postgres?host=" + c.dir + "&port=" + socketPort + ownSettings,
 		fast:    !cfg.Durable,
 		cluster: c,
 	}

@@ -62,6 +62,34 @@ func TestStartInvalidConfig(t *testing.T) {
 	require.EqualError(t, err, "localpg: Config.Settings: remove port: Start chooses it")
 }
 
+// What a developer has set for psql does not reach a private cluster. Not parallel: it sets environment variables.
+func TestStartIgnoresTheEnvironment(t *testing.T) {
+	t.Setenv("PGTARGETSESSIONATTRS", "standby")
+	t.Setenv("PGOPTIONS", "-c DateStyle=SQL,DMY")
+	t.Setenv("PGSSLMODE", "verify-full")
+	t.Setenv("PGUSER", "nobody")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	s, err := privateMachine(t).start(ctx, Config{})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Stop(context.WithoutCancel(t.Context())) })
+	require.Equal(t, "ISO, MDY", query(t, connect(t, s.URL()), "SHOW DateStyle"))
+	url, drop, err := s.CreateDatabase(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "ISO, MDY", query(t, connect(t, url), "SHOW DateStyle"))
+	require.NoError(t, drop(t.Context()))
+}
+
+// A service goes into every connection, whatever its URL says.
+func TestStartRefusesAService(t *testing.T) {
+	t.Parallel()
+	m := privateMachine(t)
+	m.service = "nosuch"
+	_, err := m.start(t.Context(), Config{})
+	require.ErrorContains(t, err, `unset PGSERVICE ("nosuch")`)
+	require.Empty(t, clusters(t, m.temp), "it is not tried")
+}
+
 func TestStartNamed(t *testing.T) {
 	server, err := sharedServer()
 	require.NoError(t, err)
