@@ -30,7 +30,9 @@ func makeStorable(r *Record) {
 	c.metadata() // before the error's type and the request, whose facts it may override
 	c.line(KeyErrorType, &r.ErrorType, MaxNameBytes)
 	c.request(&r.Request)
-	c.changes()
+	if len(r.Changes) > 0 { // or the stack would grow for what is not there
+		c.changes()
+	}
 	c.size()
 	if len(r.Actor.Roles) == 0 {
 		r.Actor.Roles = nil

@@ -55,8 +55,8 @@ type store interface {
 }
 
 // Open starts a trail. It does not wait for any sink to be reachable. Its first record, "otelaudit.trail.open", holds the
-// policy, and reaches each sink before any other of this trail, unless that sink refuses it. With a journal it is on disk (fsync) when Open returns, and
-// what an earlier process left there is being delivered.
+// policy, and reaches each sink before any other of this trail, unless that sink refuses it. With a journal it is on disk (fsync)
+// when Open returns, and what an earlier process left there is being delivered.
 //
 // ctx is for Open only. Reading a journal of many gigabytes takes its time, and cannot be cut short.
 func Open(ctx context.Context, c Config) (*Trail, error) {
