@@ -1,6 +1,9 @@
 package journal
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // groupState says who may change a group.
 type groupState uint8
@@ -47,14 +50,14 @@ func (g *group) reset() {
 	g.state, g.withdrawn = gathering, 0
 }
 
-// add appends a frame without its number.
+// add appends a frame without its number. All appenders wait for it: the lock is held.
 func (g *group) add(typ frameType, payload []byte, sum uint32) {
-	var head [frameHeaderSize]byte
-	openFrame(head[:], typ, len(payload), sum)
-	g.buf = append(g.buf, head[:]...)
-	g.buf = append(g.buf, payload...)
-	var padding [frameAlign]byte
-	g.buf = append(g.buf, padding[:-len(payload)&(frameAlign-1)]...)
+	n, size := len(g.buf), frameSize(len(payload))
+	g.buf = slices.Grow(g.buf, size)[:n+size]
+	frame := g.buf[n:]
+	clear(frame[:frameHeaderSize]) // the buffer was used before
+	openFrame(frame, typ, len(payload), sum)
+	clear(frame[frameHeaderSize+copy(frame[frameHeaderSize:], payload):])
 }
 
 // bytes is what the group holds in memory.

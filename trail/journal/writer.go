@@ -66,12 +66,10 @@ func (j *Journal) writeOne() bool {
 
 	j.mu.Lock()
 	j.writing, j.stalled = nil, nil
-	for _, w := range g.waiters {
-		w.group = nil
-	}
 	if err != nil {
 		j.failed(err)
 		for _, w := range g.waiters {
+			w.group = nil
 			j.refuseOnce(w)
 		}
 	} else if !j.config.NoAppend {
@@ -228,13 +226,16 @@ func (j *Journal) done(g *group, e encoded) {
 	if e.gap.Refused > 0 {
 		j.next++
 	}
-	for _, w := range g.waiters {
-		w.first = j.next
-		j.next += uint64(w.count) //nolint:gosec // a count
-	}
-	j.next = e.first + uint64(e.count) //nolint:gosec // a count
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	for _, w := range g.waiters {
+		w.first, w.group = j.next, nil
+		j.next += uint64(w.count) //nolint:gosec // a count
+	}
+	if j.writing == g {
+		j.writing = nil // its answers are decided
+	}
+	j.next = e.first + uint64(e.count) //nolint:gosec // a count
 	if j.gap.Refused -= e.gap.Refused; j.gap.Refused > 0 {
 		j.gap.From = e.gap.To
 	}
