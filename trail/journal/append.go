@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -21,58 +22,55 @@ func (j *Journal) Append(ctx context.Context, records ...[]byte) (first uint64, 
 	if len(records) == 0 || size > j.config.MaxWaitingBytes {
 		return 0, ErrTooLarge
 	}
-	w := j.pool.Get().(*waiter)
-	w.sums = w.sums[:0]
+	var few [4]uint32
+	sums := few[:0]
 	for _, r := range records { // outside of the lock: this is most of the work
-		w.sums = append(w.sums, checksum(r))
+		sums = append(sums, checksum(r))
 	}
-	w.count, w.gone, w.counted = len(records), false, false
-	if err := j.join(w, size, records); err != nil {
-		j.pool.Put(w)
+	done := j.pool.Get().(chan answer)
+	g, err := j.join(done, size, records, sums)
+	if err != nil {
+		j.pool.Put(done)
 		return 0, err
 	}
-	if done := ctx.Done(); done == nil { // to wait for one channel is cheaper than for two
-		err = <-w.done
+	var a answer
+	if ended := ctx.Done(); ended == nil { // to wait for one channel is cheaper than for two
+		a = <-done
 	} else {
 		select {
-		case err = <-w.done:
-		case <-done:
-			err = j.giveUp(w, context.Cause(ctx))
+		case a = <-done:
+		case <-ended:
+			a = j.giveUp(g, done, context.Cause(ctx))
 		}
 	}
-	if errors.Is(err, ErrTimeout) {
-		return 0, err // the group still has the waiter
+	if a.err == nil || !errors.Is(a.err, ErrTimeout) { // else the group still has the channel
+		j.pool.Put(done)
 	}
-	if err == nil {
-		first = w.first
-	}
-	j.pool.Put(w)
-	return first, err
+	return a.first, a.err
 }
 
-// join puts the records into the open group.
-func (j *Journal) join(w *waiter, size int, records [][]byte) error {
+// join puts the records into the open group, and returns it.
+func (j *Journal) join(done chan answer, size int, records [][]byte, sums []uint32) (*group, error) {
 	j.mu.Lock()
 	if j.closing || j.config.NoAppend {
 		j.mu.Unlock()
-		return ErrClosed
+		return nil, ErrClosed
 	}
 	if j.open.bytes()+j.writing.bytes()+size > j.config.MaxWaitingBytes {
-		j.refuse(w.count)
+		j.refuse(len(records))
 		j.mu.Unlock()
-		return ErrFull
+		return nil, ErrFull
 	}
 	g := j.open
-	w.group, w.off = g, len(g.buf)
-	for i, r := range records {
-		g.add(recordFrame, r, w.sums[i])
-	}
-	w.end = len(g.buf)
 	begins := len(g.waiters) == 0
 	if begins {
 		j.clock = time.Since(j.epoch)
 	}
-	w.deadline = j.clock + j.config.AppendTimeout
+	w := waiter{done: done, off: len(g.buf), count: len(records), deadline: j.clock + j.config.AppendTimeout}
+	for i, r := range records {
+		g.add(recordFrame, r, sums[i])
+	}
+	w.end = len(g.buf)
 	g.waiters = append(g.waiters, w)
 	if !j.expiring {
 		j.expiring = true
@@ -82,33 +80,31 @@ func (j *Journal) join(w *waiter, size int, records [][]byte) error {
 	if begins {
 		notify(j.wake)
 	}
-	return nil
+	return g, nil
 }
 
-// giveUp ends a wait, unless its answer is there.
-func (j *Journal) giveUp(w *waiter, cause error) error {
+// giveUp ends the wait of who joined g, unless its answer is there or on its way.
+func (j *Journal) giveUp(g *group, done chan answer, cause error) answer {
 	j.mu.Lock()
-	if w.group == nil || w.gone {
+	// A group is used again, but not before all its answers are sent.
+	if len(done) > 0 || g.state == decided {
 		j.mu.Unlock()
-		return <-w.done
+		return <-done
 	}
-	j.leave(w)
+	i := slices.IndexFunc(g.waiters, func(w waiter) bool { return w.done == done })
+	j.leave(g, &g.waiters[i])
+	g.tidy()
 	j.mu.Unlock()
-	return fmt.Errorf("%w: %w", ErrTimeout, cause)
+	return answer{err: fmt.Errorf("%w: %w", ErrTimeout, cause)}
 }
 
-// leave takes back what w would have appended, unless it is on its way. Called with mu held.
-func (j *Journal) leave(w *waiter) {
+// leave takes back what w would have appended to g, unless it is on its way. Called with mu held.
+func (j *Journal) leave(g *group, w *waiter) {
 	w.gone = true
-	g := w.group
 	g.withdrawn += w.end - w.off
-	if g.state != gathering {
-		return
-	}
-	w.counted = true
-	j.refuse(w.count)
-	if g.withdrawn > g.bytes()/2 { // a disk that hangs for hours must not keep what nobody waits for
-		g.compact()
+	if g.state == gathering {
+		w.counted = true
+		j.refuse(w.count)
 	}
 }
 
@@ -132,20 +128,17 @@ func (j *Journal) expire() {
 		if g == nil {
 			continue
 		}
-		var late []*waiter
-		for _, w := range g.waiters {
-			switch {
+		for i := range g.waiters {
+			switch w := &g.waiters[i]; {
 			case w.gone:
 			case w.deadline <= now:
-				late = append(late, w)
+				j.leave(g, w)
+				w.done <- answer{err: j.late()}
 			case next < 0 || w.deadline < next:
 				next = w.deadline
 			}
 		}
-		for _, w := range late {
-			j.leave(w)
-			w.done <- j.late()
-		}
+		g.tidy()
 	}
 	if j.expiring = next >= 0; j.expiring {
 		j.expiry.Reset(min(next-now, j.tick()))

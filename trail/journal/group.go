@@ -11,27 +11,33 @@ type groupState uint8
 const (
 	gathering groupState = iota // who gives up takes its records along
 	inCall                      // the writer is in a system call with it, or it is on disk: it stays as it is
+	decided                     // its answers are on their way
 )
 
 // group is what one commit brings to disk.
 type group struct {
 	buf       []byte // room for a gap record, then the frames, open: numbers come when it is written
-	waiters   []*waiter
+	waiters   []waiter
 	state     groupState
-	withdrawn int // bytes of waiters that have given up
+	withdrawn int    // bytes of waiters that have given up
+	first     uint64 // the number of the first waiter's first record, once it is on disk
 }
 
-// waiter is an Append on its way. Journal.mu guards it until its answer is sent.
+// waiter is an Append on its way. It is in its group's own memory: the writer, on another processor, reads one after the other.
+// Journal.mu guards it until the group is decided; then nobody changes it.
 type waiter struct {
-	done     chan error // of one
-	group    *group     // nil once the answer is decided
-	off, end int        // its frames in the group's buffer
-	count    int        // of its records
+	done     chan answer // of one
+	off, end int         // its frames in the group's buffer
+	count    int         // of its records
 	deadline time.Duration
 	gone     bool // it has given up; its answer is sent
 	counted  bool // it is among the refused
-	first    uint64
-	sums     []uint32
+}
+
+// answer is what an Append returns.
+type answer struct {
+	first uint64
+	err   error
 }
 
 func newGroup() *group { return &group{buf: make([]byte, gapSize, 4<<10)} }
@@ -47,7 +53,7 @@ func (g *group) reset() {
 		g.buf = make([]byte, gapSize, 4<<10)
 	}
 	g.buf = g.buf[:gapSize]
-	g.state, g.withdrawn = gathering, 0
+	g.state, g.withdrawn, g.first = gathering, 0, 0
 }
 
 // add appends a frame without its number. All appenders wait for it: the lock is held.
@@ -66,6 +72,14 @@ func (g *group) bytes() int {
 		return 0
 	}
 	return len(g.buf) - gapSize
+}
+
+// tidy takes out what was withdrawn, where that is most of a group that gathers: a disk that hangs for hours must not keep what
+// nobody waits for.
+func (g *group) tidy() {
+	if g.state == gathering && g.withdrawn > g.bytes()/2 {
+		g.compact()
+	}
 }
 
 // compact takes out what was withdrawn.

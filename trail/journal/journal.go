@@ -20,7 +20,7 @@ type Journal struct {
 	kick  chan struct{} // to the keeper: a segment may go, a spare one is wanted, or the journal closes
 	space chan struct{} // to a writer that waits for space: there may be some
 	ended chan struct{} // closed when writer and keeper have ended and the lock is released
-	pool  sync.Pool     // *waiter
+	pool  sync.Pool     // chan answer, of one
 
 	busy     sync.WaitGroup // calls that write beside the writer: see enter
 	keepLock atomic.Bool    // Close leaves the lock to RemoveDelivered

@@ -128,7 +128,7 @@ func (j *Journal) recover() error {
 
 // start lets the writer and the keeper run.
 func (j *Journal) start() {
-	j.pool.New = func() any { return &waiter{done: make(chan error, 1)} }
+	j.pool.New = func() any { return make(chan answer, 1) }
 	j.expiry = time.AfterFunc(time.Hour, j.expire)
 	j.expiry.Stop()
 	j.idling = time.AfterFunc(j.config.IdleMark, j.mark)

@@ -65,27 +65,37 @@ func (j *Journal) writeOne() bool {
 	err := j.commit(g)
 
 	j.mu.Lock()
-	j.writing, j.stalled = nil, nil
+	j.writing, j.stalled, g.state = nil, nil, decided
 	if err != nil {
 		j.failed(err)
-		for _, w := range g.waiters {
-			w.group = nil
-			j.refuseOnce(w)
+		for i := range g.waiters {
+			j.refuseOnce(&g.waiters[i])
 		}
 	} else if !j.config.NoAppend {
 		j.idling.Reset(j.config.IdleMark)
 	}
 	j.mu.Unlock()
-	for _, w := range g.waiters {
-		if !w.gone { // nobody changes that any more
-			w.done <- err
-		}
-	}
-	g.reset()
+	j.answer(g, err)
 	j.mu.Lock()
+	g.reset()
 	j.idle = g
 	j.mu.Unlock()
 	return true
+}
+
+// answer tells who waits for g, which is decided, what became of it.
+func (j *Journal) answer(g *group, err error) {
+	a := answer{first: g.first, err: err}
+	for i := range g.waiters {
+		w := &g.waiters[i]
+		if err != nil {
+			a.first = 0
+		}
+		if !w.gone {
+			w.done <- a
+		}
+		a.first += uint64(w.count) //nolint:gosec // a count
+	}
 }
 
 // refuseOnce counts w's records among the refused. Called with mu held.
@@ -127,8 +137,8 @@ func (j *Journal) commit(g *group) error {
 func (j *Journal) prepare(g *group) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, w := range g.waiters {
-		if w.gone {
+	for i := range g.waiters {
+		if w := &g.waiters[i]; w.gone {
 			j.refuseOnce(w)
 		}
 	}
@@ -222,20 +232,13 @@ func (j *Journal) sync(e encoded) error {
 
 // done makes a group that is on disk known: to readers, and to those who wait for it, by their numbers.
 func (j *Journal) done(g *group, e encoded) {
-	j.next = e.first
+	g.first = e.first
 	if e.gap.Refused > 0 {
-		j.next++
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	for _, w := range g.waiters {
-		w.first, w.group = j.next, nil
-		j.next += uint64(w.count) //nolint:gosec // a count
-	}
-	if j.writing == g {
-		j.writing = nil // its answers are decided
+		g.first++
 	}
 	j.next = e.first + uint64(e.count) //nolint:gosec // a count
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	if j.gap.Refused -= e.gap.Refused; j.gap.Refused > 0 {
 		j.gap.From = e.gap.To
 	}
