@@ -20,24 +20,34 @@ func addSpanEvents(ctx context.Context, records []*otelaudit.Record) {
 	if !span.IsRecording() {
 		return
 	}
-	for i, r := range records {
-		if i == maxSpanEvents {
-			return
-		}
-		attrs := spanAttributes.Get().(*[]attribute.KeyValue)
-		*attrs = appendSpanAttributes((*attrs)[:0], r)
-		span.AddEvent(r.Action, trace.WithAttributes(*attrs...)) // the API copies them
-		spanAttributes.Put(attrs)
+	e := spanEvents.Get().(*spanEvent)
+	for _, r := range records[:min(len(records), maxSpanEvents)] {
+		span.AddEvent(r.Action, e.of(r)...) // the API copies the attributes
 	}
+	spanEvents.Put(e)
 }
 
-// spanAttributes are slices to be used again: they would be the most that a Track allocates.
-var spanAttributes = sync.Pool{New: func() any { return new([]attribute.KeyValue) }}
+// spanEvent is memory for the options of an event, to be used again: they would be the most that a Track allocates.
+type spanEvent struct {
+	attrs   [5]attribute.KeyValue
+	options [6][]trace.EventOption // by how many attributes there are: each the option for so many of attrs
+}
 
-func appendSpanAttributes(attrs []attribute.KeyValue, r *otelaudit.Record) []attribute.KeyValue {
+var spanEvents = sync.Pool{New: func() any {
+	e := new(spanEvent)
+	for n := range e.options {
+		e.options[n] = []trace.EventOption{trace.WithAttributes(e.attrs[:n]...)}
+	}
+	return e
+}}
+
+// of returns the options of r's event. They are good until the next call.
+func (e *spanEvent) of(r *otelaudit.Record) []trace.EventOption {
+	n := 0
 	str := func(key, value string) {
 		if value != "" {
-			attrs = append(attrs, attribute.String(key, value))
+			e.attrs[n] = attribute.String(key, value)
+			n++
 		}
 	}
 	str(otelaudit.KeyRecordID, r.ID.String())
@@ -49,5 +59,5 @@ func appendSpanAttributes(attrs []attribute.KeyValue, r *otelaudit.Record) []att
 	} else {
 		str(otelaudit.KeyOutcome, string(r.Outcome))
 	}
-	return attrs
+	return e.options[n]
 }
