@@ -54,11 +54,15 @@ func (s *journaled) adopt() *adoption {
 
 func (a *adoption) search() {
 	a.mu.Lock()
-	maps.DeleteFunc(a.left, func(dir string, _ left) bool {
-		_, err := journal.Cursors(a.store.trail.config.FS, dir)
-		return errors.Is(err, fs.ErrNotExist) // another process has delivered it
-	})
+	dirs := slices.Collect(maps.Keys(a.left))
 	a.mu.Unlock()
+	for _, dir := range dirs {
+		if _, err := journal.Cursors(a.store.trail.config.FS, dir); errors.Is(err, fs.ErrNotExist) { // another process has delivered it
+			a.mu.Lock()
+			delete(a.left, dir)
+			a.mu.Unlock()
+		}
+	}
 	found, err := journal.Adopt(a.store.trail.config.ParentDir, a.store.trail.config.journal(), a.leaves)
 	if err != nil {
 		report(fmt.Errorf("otelaudit: adopt journals of processes that are gone: %w", err))
@@ -99,12 +103,19 @@ func (a *adoption) leaves(dir string) bool {
 // owner without required sinks the trail's own get it. What has to stay is closed, so that others can deliver it, or forget
 // whom it waits for; after a fault, the next search finds it again.
 func (a *adoption) deliver(j *journal.Journal) error {
-	err := a.toEachSink(j)
+	deliverers, err := a.toEachSink(j)
 	if a.running.Err() != nil {
 		return err // end closes it
 	}
 	if err == nil {
 		err = j.RemoveDelivered()
+	}
+	if err == nil { // what a best-effort sink has not got, it never gets
+		for _, d := range deliverers {
+			if n := j.Status().Last - min(d.progress.at(), j.Status().Last); d.bestEffort && n > 0 {
+				d.lost(int(n), dropBehind) //nolint:gosec // a count
+			}
+		}
 	}
 	others, pinned := a.others(j), errors.Is(err, journal.ErrPinned)
 	if pinned && len(others) > 0 {
@@ -127,13 +138,12 @@ func (a *adoption) deliver(j *journal.Journal) error {
 }
 
 // toEachSink returns once the required sinks that are meant have everything in j. Best-effort ones get it too, as long as they take
-// it; their failures hold nothing up.
-func (a *adoption) toEachSink(j *journal.Journal) error {
+// it; their failures hold nothing up. It returns who delivered.
+func (a *adoption) toEachSink(j *journal.Journal) (deliverers []*deliverer, err error) {
 	status := j.Status()
 	unclaimed := !slices.ContainsFunc(status.Readers, func(r journal.ReaderStatus) bool { return r.Required })
 	pinned, unpin := context.WithCancel(a.running)
 	defer unpin()
-	var deliverers []*deliverer
 	for _, o := range a.store.trail.outlets {
 		if _, known := reader(&status, o.name); !known && (o.bestEffort || !unclaimed) {
 			continue
@@ -143,7 +153,7 @@ func (a *adoption) toEachSink(j *journal.Journal) error {
 			for _, d := range deliverers {
 				d.reader.Close()
 			}
-			return fmt.Errorf("sink %q: %w", o.name, err)
+			return nil, fmt.Errorf("sink %q: %w", o.name, err)
 		}
 		if o.bestEffort {
 			d.insist(pinned)
@@ -163,15 +173,7 @@ func (a *adoption) toEachSink(j *journal.Journal) error {
 	required.Wait()
 	unpin()
 	bestEffort.Wait()
-	if a.running.Err() != nil {
-		return nil
-	}
-	for _, d := range deliverers {
-		if n := status.Last - min(d.progress.at(), status.Last); d.bestEffort && n > 0 {
-			d.lost(int(n), dropBehind) //nolint:gosec // a count
-		}
-	}
-	return nil
+	return deliverers, nil
 }
 
 // run delivers to one sink when no other adopted journal is being delivered to it. A best-effort sink has the time of one export to

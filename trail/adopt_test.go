@@ -147,6 +147,7 @@ func TestABestEffortSinkDoesNotPinAnAdoptedJournal(t *testing.T) {
 	require.Equal(t, []string{"one.create", "two.create"}, d.actions())
 	require.Equal(t, []string{"one.create", "two.create"}, slow.actions())
 	require.Empty(t, broken.actions())
+	require.Eventually(t, func() bool { return len(tr.Status().Adopted) == 0 }, patience, time.Millisecond)
 	require.Equal(t, uint64(3), tr.Status().Sinks[1].Dropped, "with the opening of the one that is gone")
 }
 
@@ -157,9 +158,10 @@ func TestAnAdoptedJournalForAnUnknownSinkIsLeftToOthers(t *testing.T) {
 	parent := t.TempDir()
 	down := newDouble()
 	down.failWith(errors.New("down"))
-	dir := gone(t, parent, []string{"one.create"}, more("old", down, false))
-	d := newDouble()
-	tr := open(t, d, inParent(parent))
+	dir := gone(t, parent, []string{"one.create"}, more("old", down, false), more("broken", down, true))
+	d, broken := newDouble(), newDouble()
+	broken.failWith(errors.New("down for good"))
+	tr := open(t, d, inParent(parent), more("broken", broken, true), func(c *trail.Config) { c.CloseTimeout = 50 * time.Millisecond })
 	reports.await(t, "otelaudit journal deliver", dir, "old")
 	require.Equal(t, []string{"one.create"}, d.actions())
 	var j *journal.Journal
@@ -171,11 +173,13 @@ func TestAnAdoptedJournalForAnUnknownSinkIsLeftToOthers(t *testing.T) {
 	adopted := tr.Status().Adopted
 	require.Len(t, adopted, 1)
 	require.Equal(t, dir, adopted[0].Dir)
+	require.Zero(t, tr.Status().Sinks[1].Dropped, "it may still get them")
 	require.NoError(t, j.Forget("old"))
 	require.NoError(t, j.Close())
 	awaitNoDir(t, dir)
 	require.Eventually(t, func() bool { return len(tr.Status().Adopted) == 0 }, patience, time.Millisecond)
 	require.Equal(t, []string{"one.create"}, d.actions())
+	require.Equal(t, uint64(2), tr.Status().Sinks[1].Dropped, "with the opening of the one that is gone")
 }
 
 // However many journals are adopted, a sink has a batch of one of them at a time: that bounds the memory while it is down.

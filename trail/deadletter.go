@@ -102,7 +102,7 @@ func Skip(dir, sink string, n int) (skipped []DeadLetter, err error) {
 		return nil, err
 	}
 	defer r.Close()
-	letters := newDeadLetters(dir, nil)
+	letters := newDeadLetters(j, nil)
 	defer func() { err = errors.Join(err, letters.close()) }()
 	for len(skipped) < n {
 		records, err := r.Next(ended(), n-len(skipped), maxBatchBytes) // which returns what is there, and does not wait
@@ -160,6 +160,7 @@ const deadLettersName = "dead-letters"
 
 // deadLetters is that journal, opened when it is needed.
 type deadLetters struct {
+	of  *journal.Journal // whose directory it is in
 	dir string
 	fs  journal.FS
 
@@ -168,8 +169,8 @@ type deadLetters struct {
 	closed  bool
 }
 
-func newDeadLetters(dir string, f journal.FS) *deadLetters {
-	return &deadLetters{dir: filepath.Join(dir, deadLettersName), fs: f}
+func newDeadLetters(of *journal.Journal, f journal.FS) *deadLetters {
+	return &deadLetters{of: of, dir: filepath.Join(of.Dir(), deadLettersName), fs: f}
 }
 
 // add returns once letters are on disk (fsync), all of them or none.
@@ -180,6 +181,9 @@ func (l *deadLetters) add(letters []DeadLetter) error {
 		return journal.ErrClosed
 	}
 	if l.journal == nil {
+		if err := l.of.Owns(); err != nil { // else Open would make the directory that somebody has moved away
+			return err
+		}
 		j, err := journal.Open(journal.Config{Dir: l.dir, SegmentBytes: 1 << 20, CloseTimeout: time.Second, FS: l.fs})
 		if err != nil {
 			return err

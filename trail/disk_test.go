@@ -206,6 +206,33 @@ func TestDeadLettersFindADirectoryThatIsBack(t *testing.T) {
 	require.Zero(t, tr.Status().Sinks[0].Waiting)
 }
 
+// Dead letters make no directory in place of one that was moved away: the next record would begin another journal there.
+func TestDeadLettersMakeNoDirectory(t *testing.T) {
+	t.Parallel()
+	dir, answer := t.TempDir()+"/audit", make(chan struct{})
+	d := newDouble()
+	tr := openQuiet(t, d, inDir(dir))
+	d.answerWith(func(_ context.Context, b *trail.Batch) error {
+		<-answer
+		return &trail.BadRecordsError{Records: []trail.BadRecord{{ID: b.Records[0].ID, Reason: errors.New("conflict")}}}
+	})
+	mustTrack(t, tr, "bad.create")
+	require.NoError(t, os.Rename(dir, dir+".away"))
+	close(answer)
+	require.Eventually(t, func() bool {
+		err := tr.Status().Sinks[0].LastError
+		return err != nil && strings.Contains(err.Error(), "moved away")
+	}, patience, time.Millisecond)
+	require.NoDirExists(t, dir)
+	_, err := tr.Track(t.Context(), activity("one.create"))
+	require.ErrorIs(t, err, otelaudit.ErrUnavailable)
+	require.NoError(t, os.Rename(dir+".away", dir))
+	mustTrack(t, tr, "two.create")
+	require.NoError(t, tr.ForceFlush(t.Context()))
+	require.Empty(t, tr.Status().Journal.Damage)
+	require.Len(t, letters(t, dir), 2)
+}
+
 // Dead letters that hang hold no Close.
 func TestCloseIsBoundedBesideDeadLettersThatHang(t *testing.T) {
 	t.Parallel()

@@ -48,7 +48,7 @@ func openJournaled(t *Trail) (_ *journaled, err error) {
 			err = errors.Join(err, s.journal.Close())
 		}
 	}()
-	s.letters = newDeadLetters(s.journal.Dir(), t.config.FS)
+	s.letters = newDeadLetters(s.journal, t.config.FS)
 	running, stop := t.running()
 	draining, drain := context.WithCancel(running)
 	s.stop, s.drain = stop, drain

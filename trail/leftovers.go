@@ -35,7 +35,7 @@ func Deliver(ctx context.Context, c Config) (_ Status, err error) {
 	if err != nil {
 		return Status{}, fmt.Errorf("trail: %w%s", err, advice(err))
 	}
-	s := &journaled{trail: t, journal: j, letters: newDeadLetters(c.Dir, c.FS)}
+	s := &journaled{trail: t, journal: j, letters: newDeadLetters(j, c.FS)}
 	t.store = s
 	running, stop := t.running()
 	s.stop = stop

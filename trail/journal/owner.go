@@ -14,6 +14,10 @@ var errAway = errors.New("journal: the directory was removed or moved away")
 // errAnother says that what is in the directory's place holds another journal's records.
 var errAnother = errors.New("journal: the directory was moved away, and another journal is in its place: open that one anew")
 
+// Owns returns an error unless the directory's name leads to this journal: what is made beside it, in a directory below it, would
+// be in another's place. It makes a system call.
+func (j *Journal) Owns() error { return j.owns() }
+
 // owns returns an error unless the directory's name still leads to the one that this journal has locked. Whatever makes, renames
 // or removes a file by its name asks first: where somebody has moved the directory away, that name may be another process's file.
 func (j *Journal) owns() error {
@@ -41,8 +45,12 @@ func (j *Journal) held() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errAway, err)
 	}
+	there, err := j.whatIsBack() // before anybody takes the directory for ours
+	if err != nil {
+		return errors.Join(err, lock.Close())
+	}
 	gone := j.swapLock(lock)
-	if err := j.revisit(); err != nil {
+	if err := j.revisit(there); err != nil {
 		return errors.Join(err, j.swapLock(gone).Close()) // and again, the next time
 	}
 	_ = gone.Close() // nobody can find that file
@@ -58,11 +66,7 @@ func (j *Journal) swapLock(lock File) (before File) {
 
 // revisit notes which segments have gone with a directory that was removed and is back, and writes the cursors that have: what
 // comes now must be pinned after a crash too.
-func (j *Journal) revisit() error {
-	there, err := j.whatIsBack()
-	if err != nil {
-		return err
-	}
+func (j *Journal) revisit(there map[string]bool) error {
 	if err := j.secureCursors(); err != nil {
 		return err
 	}

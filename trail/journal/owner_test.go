@@ -84,3 +84,53 @@ func TestAnotherJournalInItsPlace(t *testing.T) {
 	reader.Close()
 	require.NoError(t, first.Close())
 }
+
+// lookingFS tells when a directory is looked at.
+type lookingFS struct {
+	FS
+	look func()
+}
+
+func (l *lookingFS) List(dir string) ([]string, error) {
+	if l.look != nil {
+		l.look()
+	}
+	return l.FS.List(dir)
+}
+
+// What is in a directory that was away is looked at before anybody else in the process takes it for ours.
+func TestADirectoryIsOursOnceItWasLookedAt(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "audit")
+	fs := &lookingFS{FS: OS()}
+	first, err := Open(Config{Dir: dir, FS: fs, SegmentBytes: 4096})
+	require.NoError(t, err)
+	reader, err := first.Reader("postgres", Required)
+	require.NoError(t, err)
+	fill(t, first, 50)
+	last := take(t, reader, 50)
+	require.NoError(t, os.Rename(dir, dir+".away"))
+	second, err := Open(Config{Dir: dir, SegmentBytes: 4096})
+	require.NoError(t, err)
+	itsReader, err := second.Reader("postgres", Required)
+	require.NoError(t, err)
+	fill(t, second, 20)
+	itsReader.Close()
+	require.NoError(t, second.Close())
+
+	before, looked := filesOf(t, dir), 0
+	var commit, discard error
+	fs.look = func() { // in the writer's goroutine, during the Append below
+		looked++
+		commit, discard = reader.Commit(last), first.discard(first.segments[0])
+	}
+	_, err = first.Append(context.Background(), []byte("nowhere"))
+	require.ErrorIs(t, err, errAnother)
+	require.Positive(t, looked)
+	require.ErrorIs(t, commit, errAway)
+	require.ErrorIs(t, discard, errAway)
+	require.Equal(t, before, filesOf(t, dir))
+	fs.look = nil
+	reader.Close()
+	require.NoError(t, first.Close())
+}

@@ -27,9 +27,9 @@ func OpenIn(parent string, config Config) (*Journal, error) {
 
 // Adopt opens, with NoAppend, the journals under parent whose owner is gone: those that nobody has locked. Deliver what is in
 // them under the names of Status().Readers, then call RemoveDelivered. Journals that could not be opened are left to the next
-// Adopt, and named in the error beside those that were opened. Open reads all of a journal: keep one open that cannot be removed
-// yet, rather than close it and adopt it again. What is no journal is left alone, and costs a look into its directory; so is a
-// directory for which skip, where it is not nil, reports true.
+// Adopt, and named in the error beside those that were opened. Open reads all of a journal: have skip, where it is not nil, report
+// true for the directory of one that cannot be removed yet, rather than adopt it again and again. What is no journal is left alone,
+// and costs a look into its directory.
 func Adopt(parent string, config Config, skip func(dir string) bool) ([]*Journal, error) {
 	config.setDefaults()
 	config.NoAppend = true

@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -334,6 +335,32 @@ func TestACursorThatCannotBeSynced(t *testing.T) {
 	after := open(t, small(s.crash(loseAll, newRandom(1))))
 	require.Equal(t, uint64(3), after.Status().Readers[0].Seq)
 	s.revive()
+}
+
+// Who keeps everything keeps it also where the clock that wrote it was ahead.
+func TestRetentionForEver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		config := small(newSimFS())
+		config.Retention = math.MaxInt64
+		config.now = func() time.Time { return time.Now().Add(time.Hour) }
+		j, err := Open(config)
+		require.NoError(t, err)
+		r, err := j.Reader("a", Required)
+		require.NoError(t, err)
+		fill(t, j, 60)
+		require.NoError(t, r.Commit(take(t, r, 60)))
+		r.Close()
+		require.NoError(t, j.Close())
+		segments := j.Status().Segments
+		require.Greater(t, segments, 2)
+		config.now, config.NoAppend = nil, true
+		j, err = Open(config)
+		require.NoError(t, err)
+		synctest.Wait()
+		require.GreaterOrEqual(t, j.Status().Segments, segments)
+		require.NoError(t, j.Close())
+	})
 }
 
 // Nor is that file written again when the disk has no room for a new one, as it would be otherwise.

@@ -45,7 +45,11 @@ func (j *Journal) leaves() *segment {
 	if passed := floor(j.cursors); !empty && (passed == math.MaxUint64 || s.last > passed) {
 		return nil
 	}
-	if rest := j.config.Retention - j.config.now().Sub(s.next); !empty && j.config.Retention > 0 && rest > 0 {
+	age := max(0, j.config.now().Sub(s.next)) // clocks are set back
+	if s.next.IsZero() {
+		age = 0 // nobody can say
+	}
+	if rest := j.config.Retention - age; !empty && j.config.Retention > 0 && rest > 0 {
 		j.holding.Reset(rest)
 		return nil
 	}
