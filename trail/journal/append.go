@@ -28,7 +28,7 @@ func (j *Journal) Append(ctx context.Context, records ...[]byte) (first uint64, 
 		sums = append(sums, checksum(r))
 	}
 	done := j.pool.Get().(chan answer)
-	g, err := j.join(done, size, records, sums)
+	g, err := j.join(done, time.Since(j.epoch)+j.config.AppendTimeout, size, records, sums)
 	if err != nil {
 		j.pool.Put(done)
 		return 0, err
@@ -50,7 +50,7 @@ func (j *Journal) Append(ctx context.Context, records ...[]byte) (first uint64, 
 }
 
 // join puts the records into the open group, and returns it.
-func (j *Journal) join(done chan answer, size int, records [][]byte, sums []uint32) (*group, error) {
+func (j *Journal) join(done chan answer, deadline time.Duration, size int, records [][]byte, sums []uint32) (*group, error) {
 	j.mu.Lock()
 	if j.closing || j.config.NoAppend {
 		j.mu.Unlock()
@@ -63,10 +63,7 @@ func (j *Journal) join(done chan answer, size int, records [][]byte, sums []uint
 	}
 	g := j.open
 	begins := len(g.waiters) == 0
-	if begins {
-		j.clock = time.Since(j.epoch)
-	}
-	w := waiter{done: done, off: len(g.buf), count: len(records), deadline: j.clock + j.config.AppendTimeout}
+	w := waiter{done: done, off: len(g.buf), count: len(records), deadline: deadline}
 	for i, r := range records {
 		g.add(recordFrame, r, sums[i])
 	}
@@ -74,7 +71,7 @@ func (j *Journal) join(done chan answer, size int, records [][]byte, sums []uint
 	g.waiters = append(g.waiters, w)
 	if !j.expiring {
 		j.expiring = true
-		j.expiry.Reset(j.tick())
+		j.expiry.Reset(j.config.AppendTimeout)
 	}
 	j.mu.Unlock()
 	if begins {
@@ -114,16 +111,11 @@ func (j *Journal) refuse(n int) {
 	j.gap.add(n, j.config.now())
 }
 
-// tick is how old the clock may be by which deadlines are set: so much earlier a wait may end. To look at the real one for each
-// record costs a fifth of what the journal adds to it.
-func (j *Journal) tick() time.Duration { return max(j.config.AppendTimeout/32, 1) }
-
-// expire ends the waits whose time is over, and sets the clock. A timer calls it, every tick while somebody waits.
+// expire ends the waits whose time is over. A timer calls it.
 func (j *Journal) expire() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	now, next := time.Since(j.epoch), time.Duration(-1)
-	j.clock = now
 	for _, g := range []*group{j.writing, j.open} {
 		if g == nil {
 			continue
@@ -141,7 +133,7 @@ func (j *Journal) expire() {
 		g.tidy()
 	}
 	if j.expiring = next >= 0; j.expiring {
-		j.expiry.Reset(min(next-now, j.tick()))
+		j.expiry.Reset(next - now)
 	}
 }
 

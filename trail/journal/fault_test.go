@@ -248,6 +248,7 @@ func TestADiskThatIsFull(t *testing.T) {
 		_, err = j.Append(ctx, []byte("a small one"))
 		require.ErrorIs(t, err, ErrTimeout)
 		require.Equal(t, 5*time.Second, time.Since(began))
+		synctest.Wait() // who gives up while the writer tries again is counted when that has failed
 		require.Equal(t, uint64(2), j.Status().Refused)
 
 		// A reader that comes forward makes space, for somebody who waits.

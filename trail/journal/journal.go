@@ -37,11 +37,10 @@ type Journal struct {
 	segments    []*segment // oldest first; the last one may be the writer's
 	leaving     []*segment // oldest first: their names must be gone, on disk, before that of any other segment goes
 	cursors     map[string]*cursor
-	synced      uint64        // the highest number on disk
-	marked      uint64        // the highest number that is known to be at or below a mark on disk
-	markDue     bool          // nothing came since the timer was set: write a mark
-	expiring    bool          // the timer of deadlines runs
-	clock       time.Duration // since epoch, at most a tick ago
+	synced      uint64 // the highest number on disk
+	marked      uint64 // the highest number that is known to be at or below a mark on disk
+	markDue     bool   // nothing came since the timer was set: write a mark
+	expiring    bool   // the timer of deadlines runs
 	expiry      *time.Timer
 	idling      *time.Timer
 	holding     *time.Timer // until the oldest segment's retention is over

@@ -98,6 +98,15 @@ func (j *Journal) answer(g *group, err error) {
 	}
 }
 
+// refuseGone counts the records of who has given up. Called with mu held.
+func (j *Journal) refuseGone(g *group) {
+	for i := range g.waiters {
+		if w := &g.waiters[i]; w.gone {
+			j.refuseOnce(w)
+		}
+	}
+}
+
 // refuseOnce counts w's records among the refused. Called with mu held.
 func (j *Journal) refuseOnce(w *waiter) {
 	if !w.counted {
@@ -119,6 +128,7 @@ func (j *Journal) commit(g *group) error {
 		}
 		j.mu.Lock()
 		g.state = gathering // what is given up now is not written again
+		j.refuseGone(g)
 		j.mu.Unlock()
 		switch {
 		case isFull(err):
@@ -137,11 +147,7 @@ func (j *Journal) commit(g *group) error {
 func (j *Journal) prepare(g *group) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for i := range g.waiters {
-		if w := &g.waiters[i]; w.gone {
-			j.refuseOnce(w)
-		}
-	}
+	j.refuseGone(g)
 	g.compact()
 	g.state = inCall
 	return len(g.waiters) > 0
