@@ -68,6 +68,7 @@ func TestAJournalKeepsWhatASinkHasNotGot(t *testing.T) {
 	require.Equal(t, uint64(4), status.Emitted, "with the opening")
 	require.Equal(t, 4, status.Sinks[0].Waiting)
 	require.Equal(t, uint64(4), status.Journal.Last)
+	require.Eventually(t, func() bool { return tr.Status().Sinks[0].State == trail.Retrying }, patience, time.Millisecond)
 	err = shut(tr)
 	require.ErrorContains(t, err, `sink "double": 4 records are left in the journal `+dir+": the next start on it delivers them")
 	require.ErrorContains(t, err, "down")

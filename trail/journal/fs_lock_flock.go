@@ -25,3 +25,14 @@ func lockFile(f *os.File) error {
 		return os.NewSyscallError("flock", lockErr)
 	}
 }
+
+// unlockFile gives the lock back. Closing the file alone does not, while a process that this one has just forked has it open too.
+func unlockFile(f *os.File) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var unlockErr error
+	err = raw.Control(func(fd uintptr) { unlockErr = syscall.Flock(int(fd), syscall.LOCK_UN) })
+	return errors.Join(err, os.NewSyscallError("flock", unlockErr))
+}

@@ -75,6 +75,7 @@ func (o osFS) Lock(path string) (File, error) {
 		// nobody else will ever find.
 		same, err := o.Same(path, f)
 		if same && err == nil {
+			f.(*osFile).locked = true
 			return f, nil
 		}
 		if err := errors.Join(err, f.Close()); err != nil {
@@ -86,7 +87,15 @@ func (o osFS) Lock(path string) (File, error) {
 // osFile is an open file of the operating system.
 type osFile struct {
 	*os.File
-	info fs.FileInfo // which file this is, for Same
+	info   fs.FileInfo // which file this is, for Same
+	locked bool        // by Lock
+}
+
+func (f *osFile) Close() error {
+	if f.locked {
+		return errors.Join(unlockFile(f.File), f.File.Close())
+	}
+	return f.File.Close()
 }
 
 func (f *osFile) Sync() error               { return syncData(f.File) }
