@@ -1,7 +1,6 @@
 package trail
 
 import (
-	"errors"
 	"sync/atomic"
 	"time"
 
@@ -18,65 +17,27 @@ type call struct {
 	done      chan struct{} // one signal: settled
 	delivered time.Time     // when the last required sink had answered, for who waits for that
 	encoded   encoded       // what goes into the journal, where there is one
-
-	// The timer runs on when a call has ended in time, for the next one: to set it for each would cost more than its use. Its
-	// calls end by taking the deadline away, one way or the other.
-	timer    *time.Timer
-	armed    atomic.Bool  // the timer runs
-	deadline atomic.Int64 // since startOfTime; 0: nobody waits
+	deadline  time.Duration // since startOfTime; 0: nobody waits
 }
 
 func newCall(required int) *call {
 	c := &call{parcels: make([]parcel, required), done: make(chan struct{}, 1)}
-	c.timer = time.AfterFunc(time.Hour, c.tick)
-	c.timer.Stop()
 	for i := range c.parcels {
 		c.parcels[i].call = c
 	}
 	return c
 }
 
-// errExpired marks a call whose time is over.
-var errExpired = errors.New("expired")
-
-// begin has c wait for n answers.
-func (c *call) begin(n int) {
+// begin has c wait for n answers, at most for timeout.
+func (c *call) begin(n int, timeout time.Duration) {
 	c.pending.Store(int32(n)) //nolint:gosec // as many as there are sinks, and records of one call
+	c.deadline = time.Since(startOfTime) + max(timeout, 1)
 }
 
-// startOfTime is what deadlines count from: a monotonic clock.
-var startOfTime = time.Now()
-
-// await waits until c is settled, at most for timeout.
-func (c *call) await(timeout time.Duration) error {
-	deadline := int64(time.Since(startOfTime) + max(timeout, 1))
-	c.deadline.Store(deadline)
-	if c.armed.CompareAndSwap(false, true) {
-		c.timer.Reset(timeout)
-	}
+// await waits until c is settled. Whoever has c to answer settles it with errExpired when its time is over.
+func (c *call) await() error {
 	<-c.done
-	if !c.deadline.CompareAndSwap(deadline, 0) {
-		return errExpired // perhaps at the last moment, when all had answered
-	}
 	return c.err()
-}
-
-// tick settles the call with errExpired when its time is over.
-func (c *call) tick() {
-	c.armed.Store(false)
-	deadline := c.deadline.Load()
-	if deadline == 0 {
-		return
-	}
-	if left := time.Duration(deadline) - time.Since(startOfTime); left > 0 {
-		if c.armed.CompareAndSwap(false, true) {
-			c.timer.Reset(left)
-		}
-		return
-	}
-	if c.deadline.CompareAndSwap(deadline, 0) {
-		c.settle(errExpired)
-	}
 }
 
 // settle takes one answer. The first error settles the call; else the last answer does.

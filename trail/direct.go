@@ -43,16 +43,15 @@ func (d *direct) newCall() *call { return newCall(d.required) }
 
 // submit hands the records of c to every required sink and waits until all have them, one has failed, or timeout is over.
 func (d *direct) submit(c *call, _ bool, timeout time.Duration) error {
-	c.begin(len(c.parcels))
+	c.begin(len(c.parcels), timeout)
 	if err := d.hand(c); err != nil {
 		return err
 	}
-	err := c.await(timeout)
+	err := c.await()
 	if err == errExpired { //nolint:errorlint // nobody wraps it
 		err = fmt.Errorf("%w: no answer within %v%s", otelaudit.ErrTimeout, d.trail.config.TrackTimeout, d.trail.why())
 	}
 	if err != nil {
-		c.timer.Stop()
 		for i := range c.parcels {
 			d.sinks[i].giveUp(&c.parcels[i])
 		}

@@ -14,8 +14,9 @@ import (
 type expected struct {
 	calls atomic.Int64 // so that deliverers pay for them only where there are some
 
-	mu   sync.Mutex // guards all below, and the expectations
-	byID map[otelaudit.ID][]*expectation
+	mu     sync.Mutex // guards all below, and the expectations
+	byID   map[otelaudit.ID][]*expectation
+	expiry expiry
 }
 
 // expectation is one call that waits.
@@ -38,7 +39,9 @@ func (x *expected) add(c *call) *expectation {
 	defer x.mu.Unlock()
 	if x.byID == nil {
 		x.byID = map[otelaudit.ID][]*expectation{}
+		x.expiry = newExpiry(x.expire)
 	}
+	x.expiry.by(c.deadline)
 	for _, r := range c.records {
 		if es := x.byID[r.ID]; len(es) == 0 || es[len(es)-1] != e { // one call may have an id twice
 			x.byID[r.ID] = append(es, e)

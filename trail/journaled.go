@@ -133,8 +133,7 @@ func (s *journaled) submitAndWait(c *call, timeout time.Duration) error {
 	if s.trail.required == 0 {
 		return fmt.Errorf("%w: Wait is Delivered, and the trail has no required sink to wait for", otelaudit.ErrInvalid)
 	}
-	started := time.Now()
-	c.begin(s.trail.required * len(c.records))
+	c.begin(s.trail.required*len(c.records), timeout)
 	e := s.expected.add(c)
 	defer s.expected.remove(e)
 	first, err := s.append(c)
@@ -145,7 +144,7 @@ func (s *journaled) submitAndWait(c *call, timeout time.Duration) error {
 	if err := s.stopped(); err != nil {
 		return err
 	}
-	err = c.await(max(0, timeout-time.Since(started)))
+	err = c.await()
 	if err == errExpired { //nolint:errorlint // nobody wraps it
 		return fmt.Errorf("%w within %v%s", otelaudit.ErrNotDelivered, s.trail.config.TrackTimeout, s.trail.why())
 	}

@@ -14,7 +14,7 @@ const maxBehind = 65536
 
 // sink is an outlet with its queue. Callers put parcels into the queue; one deliverer takes them out.
 type sink struct {
-	*outlet               // whose mu guards all below up to failures
+	*outlet               // whose mu guards all below up to expiry
 	wake    chan struct{} // one signal: the queue or the sink's state has changed
 
 	queue    queue
@@ -25,13 +25,18 @@ type sink struct {
 	flushes  []*flush
 	limit    int // most parcels of a batch, after one that failed; 0: as many as there are
 	failures int // attempts in a row that failed
+	expiry   expiry
 
 	batch   Batch     // the deliverer's own, used again for every batch
 	taken   []*parcel // likewise
 	attempt attempt   // likewise
 }
 
-func newSink(o *outlet) *sink { return &sink{outlet: o, wake: make(chan struct{}, 1)} }
+func newSink(o *outlet) *sink {
+	s := &sink{outlet: o, wake: make(chan struct{}, 1)}
+	s.expiry = newExpiry(s.expire)
+	return s
+}
 
 // offer queues p, or settles it at once where the sink cannot take it.
 func (s *sink) offer(p *parcel) {
@@ -49,6 +54,9 @@ func (s *sink) offer(p *parcel) {
 		s.mu.Unlock()
 		p.settle(err)
 		return
+	}
+	if p.call != nil && p.call.deadline != 0 {
+		s.expiry.by(p.call.deadline)
 	}
 	first := s.queue.head == nil
 	s.queue.pushBack(p)

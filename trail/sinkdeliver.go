@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"time"
 
@@ -102,8 +101,7 @@ func (s *sink) sleep(running context.Context, d time.Duration) bool {
 	case d != untilSignal:
 		defer time.AfterFunc(d, s.signal).Stop()
 	}
-	<-s.wake          // also when running ends: to wait for one channel is cheaper than for several
-	runtime.Gosched() // whoever else can run may have something for the same batch
+	<-s.wake // also when running ends: to wait for one channel is cheaper than for several
 	return running.Err() == nil
 }
 

@@ -185,7 +185,6 @@ func (t *Trail) TrackAll(ctx context.Context, as []otelaudit.Activity) ([]otelau
 		fixed = recordable(fixed, receipts)
 		return fail(err)
 	}
-	c.timer.Stop()
 	t.recorded(ctx, c.records)
 	for i := range receipts {
 		if !receipts[i].Ignored {

@@ -1,0 +1,73 @@
+package trail
+
+import (
+	"errors"
+	"time"
+)
+
+// errExpired marks a call whose time is over.
+var errExpired = errors.New("expired")
+
+// startOfTime is what deadlines count from: a monotonic clock.
+var startOfTime = time.Now()
+
+// expiry ends the waits whose time is over, with one timer for all: to set one for each call would cost more than its use, and to
+// leave one running with each would keep in memory what the pool of calls lets go. The mutex of what it belongs to guards it.
+type expiry struct {
+	timer *time.Timer   // calls what looks for such waits
+	next  time.Duration // when that is, since startOfTime; 0: not before the next by
+}
+
+func newExpiry(look func()) expiry {
+	e := expiry{timer: time.AfterFunc(time.Hour, look)}
+	e.timer.Stop()
+	return e
+}
+
+// by has it look at this deadline at the latest.
+func (e *expiry) by(deadline time.Duration) {
+	if e.next == 0 || deadline < e.next {
+		e.next = deadline
+		e.timer.Reset(deadline - time.Since(startOfTime))
+	}
+}
+
+// due begins a look, and returns what ends a call whose time is over, or has the next look in time for it.
+func (e *expiry) due() func(*call) {
+	e.next = 0
+	now := time.Since(startOfTime)
+	return func(c *call) {
+		switch {
+		case c == nil || c.deadline == 0 || c.settled(): // nobody waits
+		case c.deadline <= now:
+			c.settle(errExpired)
+		default:
+			e.by(c.deadline)
+		}
+	}
+}
+
+// expire ends the waits whose time is over. A timer calls it.
+func (s *sink) expire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	check := s.expiry.due()
+	for _, p := range s.underWay {
+		check(p.call)
+	}
+	for p := s.queue.head; p != nil; p = p.next {
+		check(p.call)
+	}
+}
+
+// expire ends the waits whose time is over. A timer calls it.
+func (x *expected) expire() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	check := x.expiry.due()
+	for _, es := range x.byID {
+		for _, e := range es {
+			check(e.call)
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package trail
+
+import (
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+	"weak"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rj-gamer/go-activity-tracker/otelaudit"
+)
+
+// One timer serves all calls: it must neither end one early nor let one wait too long, in whatever order they come and go.
+func TestACallEndsInItsOwnTime(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func() func(*call) (leave func()){
+		"in a sink's queue": func() func(*call) func() {
+			s := newSink(&outlet{trail: &Trail{config: Config{MaxWaitingBytes: 1 << 20}}})
+			return func(c *call) func() {
+				s.offer(&c.parcels[0])
+				return func() {
+					s.mu.Lock()
+					defer s.mu.Unlock()
+					s.queue.remove(&c.parcels[0])
+				}
+			}
+		},
+		"for a sink's answers": func() func(*call) func() {
+			x := new(expected)
+			return func(c *call) func() {
+				e := x.add(c)
+				return func() { x.remove(e) }
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				enter := open()
+				track := func(timeout, answered time.Duration) (took time.Duration, err error) {
+					c := newCall(1)
+					c.records = []*otelaudit.Record{{}}
+					began := time.Now()
+					c.begin(1, timeout)
+					defer enter(c)()
+					defer time.AfterFunc(answered, func() { c.settle(nil) }).Stop()
+					err = c.await()
+					took = time.Since(began)
+					if err == nil { // and nothing happens to it after that: it may be another's soon
+						<-time.After(timeout)
+						err = c.err()
+						require.Empty(t, c.done)
+					}
+					return took, err
+				}
+				const timeout, never = 100 * time.Millisecond, time.Hour
+				for range 20 { // the timer ticks within some of these
+					took, err := track(timeout, timeout*7/10)
+					require.NoError(t, err)
+					require.Equal(t, timeout*7/10, took)
+				}
+				timeouts := []time.Duration{timeout, timeout / 3, timeout * 2 / 3, 1, 0, timeout, timeout / 3}
+				took, errs := make([]time.Duration, len(timeouts)), make([]error, len(timeouts))
+				var all sync.WaitGroup
+				for i := range timeouts {
+					all.Go(func() {
+						if i > 4 { // while the others wait
+							<-time.After(timeout / 2)
+						}
+						took[i], errs[i] = track(timeouts[i], never)
+					})
+				}
+				all.Wait()
+				for i := range timeouts {
+					require.ErrorIs(t, errs[i], errExpired)
+					require.Equal(t, max(timeouts[i], 1), took[i])
+				}
+			})
+		})
+	}
+}
+
+// What the pool of calls lets go must not stay in memory for as long as somebody might have waited with it.
+func TestACallLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	s := newSink(&outlet{trail: &Trail{config: Config{MaxWaitingBytes: 1 << 20}}})
+	c := func() weak.Pointer[call] {
+		c := newCall(1)
+		c.begin(1, time.Hour)
+		s.offer(&c.parcels[0])
+		taken, _ := s.take()
+		require.True(t, taken)
+		s.settle(nil)
+		require.NoError(t, c.await())
+		return weak.Make(c)
+	}()
+	s.taken = s.taken[:cap(s.taken)]
+	clear(s.taken) // the deliverer's memory, used again for the next batch
+	runtime.GC()
+	require.Nil(t, c.Value())
+	runtime.KeepAlive(s)
+}
