@@ -1,20 +1,28 @@
 package otelaudit
 
-import "context"
+import (
+	"cmp"
+	"context"
+)
 
 // scope is everything otelaudit keeps in a context, under one key: Track looks it up once. It is a context itself, which
 // spares an allocation for each value that a request gets. A scope in a context is never changed; a new value gets a new scope.
 type scope struct {
 	context.Context //nolint:containedctx // the parent of this context
 
+	actor   *Actor
+	request *Request
+	ledger  *ledger
+	*setting
+}
+
+// setting is what changes less often than once a request. It is never nil, and never changed either.
+type setting struct {
 	trail     Trail
-	actor     *Actor
-	request   *Request
 	tenant    string
 	operation string
 	reason    string
 	their     bool // reason is that of a propagated actor
-	ledger    *ledger
 }
 
 type scopeKey struct{}
@@ -27,7 +35,7 @@ func (s *scope) Value(key any) any {
 	return s.Context.Value(key)
 }
 
-var emptyScope scope
+var emptyScope = scope{setting: new(setting)}
 
 func scopeFrom(ctx context.Context) *scope {
 	if s, ok := ctx.Value(scopeKey{}).(*scope); ok {
@@ -36,16 +44,35 @@ func scopeFrom(ctx context.Context) *scope {
 	return &emptyScope
 }
 
-func contextWith(ctx context.Context, change func(*scope)) context.Context {
+// contextWith returns ctx with another setting.
+func contextWith(ctx context.Context, change func(*setting)) context.Context {
+	s := newScope(ctx)
+	s.set(change)
+	return s
+}
+
+func (s *scope) set(change func(*setting)) {
+	changed := *s.setting
+	change(&changed)
+	s.setting = &changed
+}
+
+// newScope returns a copy of ctx's scope, to be changed before anybody has it.
+func newScope(ctx context.Context) *scope {
 	s := *scopeFrom(ctx)
 	s.Context = ctx
-	change(&s)
 	return &s
+}
+
+func contextWithLedger(ctx context.Context, l *ledger) context.Context {
+	s := newScope(ctx)
+	s.ledger = l
+	return s
 }
 
 // ContextWithTrail returns a context in which [Track] finds t, before the default trail.
 func ContextWithTrail(ctx context.Context, t Trail) context.Context {
-	return contextWith(ctx, func(s *scope) { s.trail = t })
+	return contextWith(ctx, func(s *setting) { s.trail = t })
 }
 
 // TrailFromContext returns the trail that [Track] would use in ctx: its own, else the default; nil where there is neither.
@@ -66,7 +93,7 @@ func TrailFromContext(ctx context.Context) Trail {
 func ContextWithActor(ctx context.Context, a Actor) context.Context {
 	s := newActorScope(ctx, a)
 	if s.their && (a.OnBehalfOf == nil || a.OnBehalfOf.Trust != TrustPropagated) {
-		s.reason, s.their = "", false
+		s.set(func(s *setting) { s.reason, s.their = "", false })
 	}
 	return s
 }
@@ -75,12 +102,15 @@ func ContextWithActor(ctx context.Context, a Actor) context.Context {
 // operation, and why. An empty operation or reason leaves that of ctx. It is for propagators.
 func ContextWithPropagated(ctx context.Context, a Actor, operation, reason string) context.Context {
 	s := newActorScope(ctx, a)
-	if operation != "" {
-		s.operation = operation
+	if operation == "" && reason == "" {
+		return s
 	}
-	if reason != "" {
-		s.reason, s.their = reason, true
-	}
+	s.set(func(s *setting) {
+		s.operation = cmp.Or(operation, s.operation)
+		if reason != "" {
+			s.reason, s.their = reason, true
+		}
+	})
 	return s
 }
 
@@ -122,7 +152,7 @@ func RequestFromContext(ctx context.Context) (Request, bool) {
 
 // ContextWithTenant returns a context whose activities belong to tenant.
 func ContextWithTenant(ctx context.Context, tenant string) context.Context {
-	return contextWith(ctx, func(s *scope) { s.tenant = tenant })
+	return contextWith(ctx, func(s *setting) { s.tenant = tenant })
 }
 
 // TenantFromContext returns the tenant set with [ContextWithTenant], and whether there is one.
@@ -134,7 +164,7 @@ func TenantFromContext(ctx context.Context) (string, bool) {
 // ContextWithOperation returns a context whose activities belong to one operation: the import, the checkout, the job run
 // that they are all steps of.
 func ContextWithOperation(ctx context.Context, operation string) context.Context {
-	return contextWith(ctx, func(s *scope) { s.operation = operation })
+	return contextWith(ctx, func(s *setting) { s.operation = operation })
 }
 
 // OperationFromContext returns the operation of ctx, and whether there is one.
@@ -146,7 +176,7 @@ func OperationFromContext(ctx context.Context) (string, bool) {
 // ContextWithReason returns a context whose activities have this reason, where they give none of their own: the ticket, the
 // legal basis, the words that a person typed before they went on.
 func ContextWithReason(ctx context.Context, reason string) context.Context {
-	return contextWith(ctx, func(s *scope) { s.reason, s.their = reason, false })
+	return contextWith(ctx, func(s *setting) { s.reason, s.their = reason, false })
 }
 
 // ReasonFromContext returns the reason set with [ContextWithReason], and whether there is one.

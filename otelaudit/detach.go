@@ -20,5 +20,5 @@ import (
 // its own actor with [ContextWithActor] and [System].
 func Detach(ctx context.Context) context.Context {
 	ctx = trace.ContextWithSpanContext(context.WithoutCancel(ctx), trace.SpanContextFromContext(ctx))
-	return contextWith(ctx, func(s *scope) { s.ledger = nil })
+	return contextWithLedger(ctx, nil)
 }

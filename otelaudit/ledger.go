@@ -48,7 +48,7 @@ const (
 // what may be tracked again is in one [*TrackError]. Fallbacks after that are recorded at once.
 func ContextWithFallback(ctx context.Context) (context.Context, func(context.Context) error) {
 	l := &ledger{outer: scopeFrom(ctx).ledger, covered: map[targetKey]struct{}{}}
-	return contextWith(ctx, func(s *scope) { s.ledger = l }), l.end
+	return contextWithLedger(ctx, l), l.end
 }
 
 // Fallback is for hooks of an ORM, which see that a row changed but not why. It records a unless, within the scope of
@@ -69,7 +69,7 @@ func Fallback(ctx context.Context, a Activity) error {
 	if l.hold(ctx, fixed) {
 		return nil
 	}
-	return Track(contextWith(ctx, func(s *scope) { s.ledger = nil }), a)
+	return Track(contextWithLedger(ctx, nil), a)
 }
 
 func (l *ledger) hold(ctx context.Context, a Activity) bool {
@@ -79,7 +79,7 @@ func (l *ledger) hold(ctx context.Context, a Activity) bool {
 		return false
 	}
 	// Outlive the request's cancellation; and a fallback covers nothing, so it must not find the ledger.
-	ctx = contextWith(context.WithoutCancel(ctx), func(s *scope) { s.ledger = nil })
+	ctx = contextWithLedger(context.WithoutCancel(ctx), nil)
 	// The caller may reuse what it gave.
 	a.Related, a.Changes, a.Metadata = slices.Clone(a.Related), slices.Clone(a.Changes), slices.Clone(a.Metadata)
 	if checkActor(&a.Actor) == nil { // else it is refused in the end; its chain may be a circle

@@ -140,8 +140,11 @@ func (m *metrics) dropped(o *outlet, n int, reason string) {
 	m.drops.Add(context.Background(), int64(n), metric.WithAttributes(attribute.String(attrSink, o.name), attribute.String("reason", reason)))
 }
 
-func (m *metrics) exportDuration(o *outlet, d time.Duration) {
-	m.duration.Record(context.Background(), d.Seconds(), o.recording...)
+// exported notes that an exporter has returned.
+func (m *metrics) exported(o *outlet, started time.Time) {
+	if ctx := context.Background(); m.duration.Enabled(ctx) { // before the clock is read
+		m.duration.Record(ctx, time.Since(started).Seconds(), o.recording...)
+	}
 }
 
 func (m *metrics) unregister() error {

@@ -17,6 +17,11 @@ func TestParseAddr(t *testing.T) {
 		"[2001:db8::1]":                "2001:db8::1",
 		"[2001:db8::1]:80":             "2001:db8::1",
 		"::1":                          "::1",
+		"[::1]:1":                      "::1",
+		"1::":                          "1::",
+		"1::1":                         "1::1",
+		"1::0":                         "1::",
+		"[1::0]:80":                    "1::",
 		"::ffff:192.0.2.1":             "192.0.2.1",
 		"[::ffff:192.0.2.1]:80":        "192.0.2.1",
 		"::ffff:c000:201":              "192.0.2.1",
@@ -73,6 +78,7 @@ func TestParseAddr(t *testing.T) {
 		require.Equal(t, want != "", ok, "%q", in)
 		if ok {
 			require.Equal(t, want, addr.String(), "%q", in)
+			require.Equal(t, want, textOf(addr, in), "%q", in)
 		}
 	}
 }

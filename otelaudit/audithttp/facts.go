@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
 )
@@ -26,7 +27,7 @@ func (c *config) facts(r *http.Request, route *route) otelaudit.Request {
 		q.ID = c.requestID(r)
 	}
 	if peer, ok := peerOf(r); ok {
-		q.PeerAddress = peer.String()
+		q.PeerAddress = textOf(peer, r.RemoteAddr)
 		q.ClientAddress = q.PeerAddress
 		if client := c.trusted.client(peer, r.Header[c.forwarded.header], c.forwarded); client != peer {
 			q.ClientAddress = client.String()
@@ -41,6 +42,16 @@ func peerOf(r *http.Request) (netip.Addr, bool) {
 		return netip.Addr{}, false
 	}
 	return parseAddr(r.RemoteAddr)
+}
+
+// textOf returns peer as text. Where remote, which it was read from, has that text, it is a part of remote, and needs no memory.
+func textOf(peer netip.Addr, remote string) string {
+	var buf [maxAddr]byte
+	text := peer.AppendTo(buf[:0])
+	if remote = strings.TrimPrefix(remote, "["); len(remote) >= len(text) && remote[:len(text)] == string(text) {
+		return remote[:len(text)]
+	}
+	return string(text)
 }
 
 const maxRequestID = 128
