@@ -23,11 +23,11 @@ func (osFS) OpenFile(path string, flag int) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
+	is, err := identify(f)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &osFile{File: f, info: info}, nil
+	return &osFile{File: f, is: is}, nil
 }
 
 func (osFS) List(dir string) ([]string, error) {
@@ -51,7 +51,7 @@ func (osFS) SyncDir(dir string) error {
 }
 
 func (osFS) Same(path string, f File) (bool, error) {
-	info, err := os.Lstat(path)
+	there, err := identifyPath(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -59,7 +59,7 @@ func (osFS) Same(path string, f File) (bool, error) {
 		return false, err
 	}
 	of, ok := f.(*osFile)
-	return ok && os.SameFile(info, of.info), nil
+	return ok && there.same(of.is), nil
 }
 
 func (o osFS) Lock(path string) (File, error) {
@@ -87,8 +87,8 @@ func (o osFS) Lock(path string) (File, error) {
 // osFile is an open file of the operating system.
 type osFile struct {
 	*os.File
-	info   fs.FileInfo // which file this is, for Same
-	locked bool        // by Lock
+	is     identity
+	locked bool // by Lock
 }
 
 func (f *osFile) Close() error {
