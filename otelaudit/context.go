@@ -6,7 +6,7 @@ import (
 )
 
 // scope is everything otelaudit keeps in a context, under one key: Track looks it up once. It is a context itself, which
-// spares an allocation for each value that a request gets. A scope in a context is never changed; a new value gets a new scope.
+// spares an allocation for the request and for the actor. A scope in a context is never changed; a new value gets a new scope.
 type scope struct {
 	context.Context //nolint:containedctx // the parent of this context
 

@@ -1,6 +1,7 @@
 package trail
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -17,7 +18,7 @@ type call struct {
 	done      chan struct{} // one signal: settled
 	delivered time.Time     // when the last required sink had answered, for who waits for that
 	encoded   encoded       // what goes into the journal, where there is one
-	deadline  time.Duration // since startOfTime; 0: nobody waits
+	deadline  time.Duration // by begin, since startOfTime: of who waits; 0 for the trail's opening
 }
 
 func newCall(required int) *call {
@@ -31,7 +32,10 @@ func newCall(required int) *call {
 // begin has c wait for n answers, at most for timeout.
 func (c *call) begin(n int, timeout time.Duration) {
 	c.pending.Store(int32(n)) //nolint:gosec // as many as there are sinks, and records of one call
-	c.deadline = time.Since(startOfTime) + max(timeout, 1)
+	now := time.Since(startOfTime)
+	if c.deadline = now + max(timeout, 1); c.deadline < now {
+		c.deadline = math.MaxInt64
+	}
 }
 
 // await waits until c is settled. Whoever has c to answer settles it with errExpired when its time is over.

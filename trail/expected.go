@@ -100,7 +100,8 @@ func (x *expected) fail(err error) {
 	defer x.mu.Unlock()
 	for _, es := range x.byID {
 		for _, e := range es {
-			if e.first != 0 { // who is still appending looks for stopped sinks afterwards
+			// Who is still appending looks for stopped sinks afterwards; who has all answers is about to leave.
+			if e.first != 0 && !e.call.settled() {
 				e.call.settle(err)
 			}
 		}

@@ -32,6 +32,10 @@ func (e *expiry) by(deadline time.Duration) {
 	}
 }
 
+// together is how much earlier than its time a call may be ended, with another one whose time is over: in an outage many wait, each
+// for its own deadline, and a look at all of them for each of these would hold up everybody.
+const together = 5 * time.Millisecond
+
 // due begins a look, and returns what ends a call whose time is over, or has the next look in time for it.
 func (e *expiry) due() func(*call) {
 	e.next = 0
@@ -39,7 +43,7 @@ func (e *expiry) due() func(*call) {
 	return func(c *call) {
 		switch {
 		case c == nil || c.deadline == 0 || c.settled(): // nobody waits
-		case c.deadline <= now:
+		case c.deadline-together <= now:
 			c.settle(errExpired)
 		default:
 			e.by(c.deadline)

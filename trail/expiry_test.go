@@ -1,6 +1,7 @@
 package trail
 
 import (
+	"math"
 	"runtime"
 	"sync"
 	"testing"
@@ -57,7 +58,7 @@ func TestACallEndsInItsOwnTime(t *testing.T) {
 					return took, err
 				}
 				const timeout, never = 100 * time.Millisecond, time.Hour
-				for range 20 { // the timer ticks within some of these
+				for range 20 { // and the timer runs on after each
 					took, err := track(timeout, timeout*7/10)
 					require.NoError(t, err)
 					require.Equal(t, timeout*7/10, took)
@@ -83,7 +84,7 @@ func TestACallEndsInItsOwnTime(t *testing.T) {
 	}
 }
 
-// What the pool of calls lets go must not stay in memory for as long as somebody might have waited with it.
+// What the pool of calls lets go must not stay in memory with a timer, for as long as somebody might have waited.
 func TestACallLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	s := newSink(&outlet{trail: &Trail{config: Config{MaxWaitingBytes: 1 << 20}}})
@@ -102,4 +103,52 @@ func TestACallLeavesNothingBehind(t *testing.T) {
 	runtime.GC()
 	require.Nil(t, c.Value())
 	runtime.KeepAlive(s)
+}
+
+// What is pinned waits for ever, whoever waits beside it.
+func TestTheOpeningDoesNotExpire(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSink(&outlet{trail: &Trail{config: Config{MaxWaitingBytes: 1 << 20}}})
+		opening, c := newCall(1), newCall(1)
+		opening.pending.Store(1)
+		s.offer(&opening.parcels[0])
+		c.begin(1, time.Second)
+		s.offer(&c.parcels[0])
+		require.ErrorIs(t, c.await(), errExpired)
+		require.NoError(t, opening.err())
+		require.False(t, opening.settled())
+	})
+}
+
+// For ever is a timeout, too.
+func TestACallWaitsForEver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSink(&outlet{trail: &Trail{config: Config{MaxWaitingBytes: 1 << 20}}})
+		c, other := newCall(1), newCall(1)
+		c.begin(1, math.MaxInt64)
+		s.offer(&c.parcels[0])
+		other.begin(1, time.Second)
+		s.offer(&other.parcels[0])
+		require.ErrorIs(t, other.await(), errExpired)
+		require.False(t, c.settled())
+	})
+}
+
+// A sink that stops must not fail a call that has all its answers: it may be another's soon.
+func TestAStoppedSinkFailsOnlyWhoWaits(t *testing.T) {
+	t.Parallel()
+	var x expected
+	c := newCall(0)
+	c.records = []*otelaudit.Record{{ID: otelaudit.DeriveID("test", "1")}}
+	c.begin(1, time.Hour)
+	e := x.add(c)
+	x.number(e, 1)
+	x.arrived(c.records[0].ID, arrival{seq: 1})
+	require.NoError(t, c.await())
+	x.fail(otelaudit.ErrNotDelivered)
+	require.NoError(t, c.err())
+	require.Empty(t, c.done)
+	x.remove(e)
 }
