@@ -105,35 +105,22 @@ func TestACallLeavesNothingBehind(t *testing.T) {
 	runtime.KeepAlive(s)
 }
 
-// What is pinned waits for ever, whoever waits beside it.
-func TestTheOpeningDoesNotExpire(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := newSink(&outlet{trail: &Trail{config: Config{MaxWaitingBytes: 1 << 20}}})
-		opening, c := newCall(1), newCall(1)
-		opening.pending.Store(1)
-		s.offer(&opening.parcels[0])
-		c.begin(1, time.Second)
+// The trail's opening waits for ever, and so does who wants to, whoever's time is over beside them.
+func TestWhoWaitsForEver(t *testing.T) {
+	t.Parallel() // and by the real clock: synctest's is before the start of time
+	s := newSink(&outlet{trail: &Trail{config: Config{MaxWaitingBytes: 1 << 20}}})
+	opening, patient, c := newCall(1), newCall(1), newCall(1)
+	opening.pending.Store(1)
+	patient.begin(1, math.MaxInt64)
+	c.begin(1, time.Millisecond)
+	for _, c := range []*call{opening, patient, c} {
 		s.offer(&c.parcels[0])
-		require.ErrorIs(t, c.await(), errExpired)
-		require.NoError(t, opening.err())
-		require.False(t, opening.settled())
-	})
-}
-
-// For ever is a timeout, too.
-func TestACallWaitsForEver(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s := newSink(&outlet{trail: &Trail{config: Config{MaxWaitingBytes: 1 << 20}}})
-		c, other := newCall(1), newCall(1)
-		c.begin(1, math.MaxInt64)
-		s.offer(&c.parcels[0])
-		other.begin(1, time.Second)
-		s.offer(&other.parcels[0])
-		require.ErrorIs(t, other.await(), errExpired)
-		require.False(t, c.settled())
-	})
+	}
+	require.ErrorIs(t, c.await(), errExpired)
+	s.mu.Lock() // the look is over
+	defer s.mu.Unlock()
+	require.False(t, opening.settled())
+	require.False(t, patient.settled())
 }
 
 // A sink that stops must not fail a call that has all its answers: it may be another's soon.
