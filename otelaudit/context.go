@@ -16,7 +16,7 @@ type scope struct {
 	*setting
 }
 
-// setting is what changes less often than once a request. It is never nil, and never changed either.
+// setting is what most requests leave as it was: apart, so that each of them copies less. It is never nil, and never changed either.
 type setting struct {
 	trail     Trail
 	tenant    string

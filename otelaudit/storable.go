@@ -94,11 +94,7 @@ func (c *cleaner) flagText(field string, reason SanitizeReason, original string)
 }
 
 // line cleans a text of one line.
-func (c *cleaner) line(field string, s *string, limit int) {
-	if *s != "" { // many are empty
-		c.clean(field, s, limit, false)
-	}
-}
+func (c *cleaner) line(field string, s *string, limit int) { c.clean(field, s, limit, false) }
 
 // text cleans a text that may have line breaks and tabs.
 func (c *cleaner) text(field string, s *string, limit int) { //nolint:unparam // two limits that happen to be equal
@@ -119,12 +115,6 @@ func (c *cleaner) clean(field string, s *string, limit int, multiline bool) {
 
 // id cleans an identifier. What is altered gets the hash of the original, so that two ids never become one.
 func (c *cleaner) id(field string, s *string) {
-	if *s != "" {
-		c.cleanID(field, s)
-	}
-}
-
-func (c *cleaner) cleanID(field string, s *string) {
 	if len(*s) <= MaxIDBytes && isPlain(*s) {
 		return
 	}

@@ -1,7 +1,6 @@
 package trail
 
 import (
-	"math"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +17,7 @@ type call struct {
 	done      chan struct{} // one signal: settled
 	delivered time.Time     // when the last required sink had answered, for who waits for that
 	encoded   encoded       // what goes into the journal, where there is one
-	deadline  time.Duration // by begin, since startOfTime: of who waits; 0 for the trail's opening
+	deadline  time.Duration // of who waits, since startOfTime
 }
 
 func newCall(required int) *call {
@@ -34,7 +33,7 @@ func (c *call) begin(n int, timeout time.Duration) {
 	c.pending.Store(int32(n)) //nolint:gosec // as many as there are sinks, and records of one call
 	now := time.Since(startOfTime)
 	if c.deadline = now + max(timeout, 1); c.deadline < now {
-		c.deadline = math.MaxInt64
+		c.deadline = forEver
 	}
 }
 

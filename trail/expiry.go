@@ -2,6 +2,7 @@ package trail
 
 import (
 	"errors"
+	"math"
 	"time"
 )
 
@@ -10,6 +11,9 @@ var errExpired = errors.New("expired")
 
 // startOfTime is what deadlines count from: a monotonic clock.
 var startOfTime = time.Now()
+
+// forEver is the timeout, and the deadline, of what nobody gives up.
+const forEver time.Duration = math.MaxInt64
 
 // expiry ends the waits whose time is over, with one timer for all: to set one for each call would cost more than its use, and to
 // leave one running with each would keep in memory what the pool of calls lets go. The mutex of what it belongs to guards it.
@@ -42,7 +46,7 @@ func (e *expiry) due() func(*call) {
 	now := time.Since(startOfTime)
 	return func(c *call) {
 		switch {
-		case c == nil || c.deadline == 0 || c.settled(): // nobody waits
+		case c.settled(): // its caller is about to leave
 		case c.deadline-together <= now:
 			c.settle(errExpired)
 		default:

@@ -1,8 +1,8 @@
 package trail
 
 import (
-	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,7 +14,8 @@ import (
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
 )
 
-// One timer serves all calls: it must neither end one early nor let one wait too long, in whatever order they come and go.
+// One timer serves all calls: it must let none wait too long, in whatever order they come and go, nor end one early, but together
+// with another.
 func TestACallEndsInItsOwnTime(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func() func(*call) (leave func()){
@@ -64,11 +65,14 @@ func TestACallEndsInItsOwnTime(t *testing.T) {
 					require.Equal(t, timeout*7/10, took)
 				}
 				timeouts := []time.Duration{timeout, timeout / 3, timeout * 2 / 3, 1, 0, timeout, timeout / 3}
+				want := slices.Clone(timeouts)
+				want[4] = 1 // no time at all
+				timeouts, want = append(timeouts, timeout+together), append(want, timeout)
 				took, errs := make([]time.Duration, len(timeouts)), make([]error, len(timeouts))
 				var all sync.WaitGroup
 				for i := range timeouts {
 					all.Go(func() {
-						if i > 4 { // while the others wait
+						if i == 5 || i == 6 { // while the others wait
 							<-time.After(timeout / 2)
 						}
 						took[i], errs[i] = track(timeouts[i], never)
@@ -77,7 +81,7 @@ func TestACallEndsInItsOwnTime(t *testing.T) {
 				all.Wait()
 				for i := range timeouts {
 					require.ErrorIs(t, errs[i], errExpired)
-					require.Equal(t, max(timeouts[i], 1), took[i])
+					require.Equal(t, want[i], took[i])
 				}
 			})
 		})
@@ -105,21 +109,19 @@ func TestACallLeavesNothingBehind(t *testing.T) {
 	runtime.KeepAlive(s)
 }
 
-// The trail's opening waits for ever, and so does who wants to, whoever's time is over beside them.
+// Who waits for ever, as the trail's opening does, is not ended with others.
 func TestWhoWaitsForEver(t *testing.T) {
 	t.Parallel() // and by the real clock: synctest's is before the start of time
 	s := newSink(&outlet{trail: &Trail{config: Config{MaxWaitingBytes: 1 << 20}}})
-	opening, patient, c := newCall(1), newCall(1), newCall(1)
-	opening.pending.Store(1)
-	patient.begin(1, math.MaxInt64)
+	patient, c := newCall(1), newCall(1)
+	patient.begin(1, forEver)
 	c.begin(1, time.Millisecond)
-	for _, c := range []*call{opening, patient, c} {
+	for _, c := range []*call{patient, c} {
 		s.offer(&c.parcels[0])
 	}
 	require.ErrorIs(t, c.await(), errExpired)
 	s.mu.Lock() // the look is over
 	defer s.mu.Unlock()
-	require.False(t, opening.settled())
 	require.False(t, patient.settled())
 }
 

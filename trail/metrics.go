@@ -140,9 +140,8 @@ func (m *metrics) dropped(o *outlet, n int, reason string) {
 	m.drops.Add(context.Background(), int64(n), metric.WithAttributes(attribute.String(attrSink, o.name), attribute.String("reason", reason)))
 }
 
-// exported notes that an exporter has returned.
-func (m *metrics) exported(o *outlet, started time.Time) {
-	m.duration.Record(context.Background(), time.Since(started).Seconds(), o.recording...)
+func (m *metrics) exportDuration(o *outlet, d time.Duration) {
+	m.duration.Record(context.Background(), d.Seconds(), o.recording...)
 }
 
 func (m *metrics) unregister() error {

@@ -49,7 +49,7 @@ func (d *direct) recordOpening() error {
 		return err
 	}
 	c.records = append(c.records, &c.first)
-	c.pending.Store(int32(d.required)) //nolint:gosec // as many as there are sinks
+	c.begin(len(c.parcels), forEver)
 	for i := range c.parcels {
 		c.parcels[i].records, c.parcels[i].pinned, c.parcels[i].since = c.records, true, time.Now()
 		d.sinks[i].offer(&c.parcels[i])

@@ -56,7 +56,7 @@ func (o *outlet) export(running context.Context, a *attempt, b *Batch) (err erro
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: %v", errPanicked, p)
 		}
-		o.trail.metrics.exported(o, started)
+		o.trail.metrics.exportDuration(o, time.Since(started))
 	}()
 	return o.exporter.ExportBatch(a.context(running, started, o.trail.config.ExportTimeout), b)
 }
@@ -164,19 +164,17 @@ func (o *outlet) status() SinkStatus {
 type attempt struct {
 	ctx    context.Context //nolint:containedctx // of the deliverer that owns the attempt
 	cancel context.CancelFunc
-	until  time.Time // its deadline
 }
 
 // context returns a context that ends between timeout and half as much more after now.
 func (a *attempt) context(running context.Context, now time.Time, timeout time.Duration) context.Context {
 	if a.ctx != nil {
-		if a.until.Sub(now) >= timeout && a.ctx.Err() == nil {
+		if deadline, _ := a.ctx.Deadline(); a.ctx.Err() == nil && deadline.Sub(now) >= timeout {
 			return a.ctx
 		}
 		a.cancel()
 	}
-	a.until = now.Add(timeout + timeout/2)
-	a.ctx, a.cancel = context.WithDeadline(running, a.until)
+	a.ctx, a.cancel = context.WithDeadline(running, now.Add(timeout+timeout/2))
 	return a.ctx
 }
 

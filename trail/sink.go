@@ -55,7 +55,7 @@ func (s *sink) offer(p *parcel) {
 		p.settle(err)
 		return
 	}
-	if p.call != nil && p.call.deadline != 0 {
+	if p.call != nil {
 		s.expiry.by(p.call.deadline)
 	}
 	first := s.queue.head == nil
