@@ -11,9 +11,9 @@ import (
 	"github.com/rj-gamer/go-activity-tracker/trail"
 )
 
-// The whole way, against the least that has to be done at its end: binary COPY written by hand of the same rows, in batches of
-// 2,048 on two connections, that were all made beforehand (postgres.go). Both on the same processors as the Postgres that they
-// write to.
+// The whole way, against the least that has to be done at its end: binary COPY written by hand of the same rows, that were all made
+// beforehand (postgres.go), on two connections, 2,048 to a COPY, as a trail has them at most. Both on the same processors as the
+// Postgres that they write to.
 //
 // end_to_end_vs_copy: from the first Track of 64 goroutines, in the contexts of requests, until the last row is visible: the
 // records are made, encoded, on disk in the journal, read from there, decoded, and stored. The trail is as it is by default.

@@ -53,7 +53,7 @@ func postgresBenchmark(connections int) benchmark {
 	}}
 }
 
-// batchRows is how many rows a batch has: as many as a trail's have at most, unless told otherwise.
+// batchRows is how many rows a batch has: as many as a trail has for one connection at most, unless told otherwise.
 const batchRows = 2048
 
 type postgresBench struct {

@@ -21,10 +21,11 @@ import (
 type kind string
 
 const (
-	unaudited kind = "nothing"
-	audited   kind = "Track to a sink that throws away"
-	journaled kind = "Track to a journal, and from there to Postgres"
-	inserting kind = "INSERT"
+	unaudited   kind = "nothing"
+	audited     kind = "Track to a sink that throws away"
+	journaled   kind = "Track to a journal, and from there to Postgres"
+	undelivered kind = "Track to a journal, without a sink"
+	inserting   kind = "INSERT"
 	// insertingByDefault has as many connections as pgxpool has by default.
 	insertingByDefault kind = "INSERT, default pool"
 )
@@ -52,7 +53,10 @@ func newService(ctx context.Context, k kind, url, dir string) (*service, error) 
 			return nil, err
 		}
 		return tracking(t, sink.records.Load), nil
-	case journaled:
+	case journaled, undelivered:
+		if k == undelivered {
+			url = ""
+		}
 		t, err := openDurableTrail(ctx, url, dir)
 		if err != nil {
 			return nil, err

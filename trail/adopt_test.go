@@ -105,6 +105,7 @@ func TestAnAdoptedJournalOutlivesAStoppedSink(t *testing.T) {
 	require.Eventually(t, func() bool { return len(tr.Status().Adopted) == 1 }, patience, time.Millisecond)
 	d.answerWith(nil)
 	awaitNoDir(t, dir)
+	require.NoError(t, tr.ForceFlush(t.Context()))
 	require.ElementsMatch(t, []string{"own.create", "one.create", "two.create"}, d.actions())
 }
 

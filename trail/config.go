@@ -49,7 +49,8 @@ type Config struct {
 	CloseTimeout time.Duration
 	// ProbeInterval is how often a stopped sink is asked whether it would take records again. Defaults to 30 s.
 	ProbeInterval time.Duration
-	// MaxBatch is the most records of one batch; a larger TrackAll is a batch of its own. Defaults to 2,048.
+	// MaxBatch is the most records of one batch; a larger TrackAll is a batch of its own. Defaults to 4,096 for a
+	// [BatchExporter], and to 2,048 for others: an OTLP receiver refuses more than 4 MiB over gRPC, unless told otherwise.
 	MaxBatch int
 	// MaxWaitingBytes bounds what waits for the journal's disk, and a single TrackAll; without a journal, what is queued for one
 	// sink, without the batch under way, and unless nothing else is queued. A Track beyond it gets otelaudit.ErrFull at once; a
@@ -86,9 +87,6 @@ func (c *Config) setDefaults() {
 		if *d.value == 0 {
 			*d.value = d.def
 		}
-	}
-	if c.MaxBatch == 0 {
-		c.MaxBatch = 2048
 	}
 	if c.MaxWaitingBytes == 0 {
 		c.MaxWaitingBytes = 64 << 20

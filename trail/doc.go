@@ -15,7 +15,9 @@
 //
 // Track returns once the record is on disk (fsync), in the journal in Dir; all who wait at the same time share one fsync. From
 // there one goroutine for each sink takes the records to its exporter, in order, and remembers on disk how far it has come: the
-// next process on the same Dir goes on there. Without any sink the journal alone keeps the records, and [Trail.Query] reads them.
+// next process on the same Dir goes on there. A record that comes alone goes at once; where more come while a batch is under way,
+// the next batch may wait for 250 ms, unless somebody waits for a delivery. Without any sink the journal alone keeps the records,
+// and [Trail.Query] reads them.
 //
 // An exporter is any of the OpenTelemetry log SDK; one that is also a [BatchExporter] gets whole batches and can tell records
 // that it will never take from faults that pass.

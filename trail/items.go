@@ -3,6 +3,7 @@ package trail
 import (
 	"fmt"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -19,18 +20,26 @@ type items struct {
 	data       [][]byte // of records, as it stands in the journal
 	unreadable []DeadLetter
 	memory     []*otelaudit.Record
+	errs       []error // why a record of memory is unreadable
+	decoders   [2]integrity.Decoder
+}
+
+// bytes is how many the records have in the journal.
+func (m *items) bytes() (n int) {
+	for _, data := range m.data {
+		n += len(data)
+	}
+	return n
 }
 
 // load decodes what the journal has given.
 func (d *deliverer) load(records []journal.Record) {
+	d.decode(records)
 	m := &d.items
 	m.records, m.seqs, m.data, m.unreadable = m.records[:0], m.seqs[:0], m.data[:0], m.unreadable[:0]
 	for i := range records {
-		if i == len(m.memory) {
-			m.memory = append(m.memory, new(otelaudit.Record))
-		}
 		r, data := m.memory[i], records[i].Data
-		if err := decode(&d.decoder, d.journal.Dir(), &records[i], r, d.store.trail.set); err != nil {
+		if err := m.errs[i]; err != nil {
 			m.unreadable = append(m.unreadable, d.letter(records[i].Seq, data, err))
 			continue
 		}
@@ -39,6 +48,31 @@ func (d *deliverer) load(records []journal.Record) {
 		}
 		m.records, m.seqs, m.data = append(m.records, r), append(m.seqs, records[i].Seq), append(m.data, data)
 	}
+}
+
+// decodeTogether is how many records two goroutines decode together: the exporter has nothing to do until all of them are there.
+const decodeTogether = 512
+
+// decode decodes records into memory, and notes in errs what it cannot.
+func (d *deliverer) decode(records []journal.Record) {
+	m := &d.items
+	for len(m.memory) < len(records) {
+		m.memory, m.errs = append(m.memory, new(otelaudit.Record)), append(m.errs, nil)
+	}
+	part := func(decoder *integrity.Decoder, from, to int) {
+		for i := from; i < to; i++ {
+			m.errs[i] = decode(decoder, d.journal.Dir(), &records[i], m.memory[i], d.store.trail.set)
+		}
+	}
+	n := len(records)
+	if n < decodeTogether {
+		part(&m.decoders[0], 0, n)
+		return
+	}
+	var second sync.WaitGroup
+	second.Go(func() { part(&m.decoders[1], n/2, n) })
+	part(&m.decoders[0], 0, n/2)
+	second.Wait()
 }
 
 // actionGap is the record that stands for those that the journal refused: their Track returned an error.

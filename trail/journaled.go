@@ -141,6 +141,9 @@ func (s *journaled) submitAndWait(c *call, timeout time.Duration) error {
 		return err
 	}
 	s.expected.number(e, first)
+	for _, d := range s.deliverers {
+		d.progress.hasten()
+	}
 	if err := s.stopped(); err != nil {
 		return err
 	}

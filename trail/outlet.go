@@ -1,6 +1,7 @@
 package trail
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ type outlet struct {
 	name       string
 	bestEffort bool
 	exporter   BatchExporter
+	maxBatch   int // records
 	shutdown   func(context.Context) error
 	flush      func(context.Context) error
 	trail      *Trail
@@ -34,11 +36,23 @@ type outlet struct {
 	letters   uint64 // dead ones
 }
 
+// The most records of a batch, where the configuration does not say. Each COPY and COMMIT costs Postgres as much as many rows
+// do, so that batches of this size go into the table faster than smaller ones.
+const (
+	defaultMaxBatch = 4096
+	maxRebuiltBatch = 2048 // about 2.5 MiB of OTLP
+)
+
 func newOutlet(s Sink, t *Trail) *outlet {
+	exporter, maxBatch := NewBatchExporter(s.Exporter), defaultMaxBatch
+	if _, ok := exporter.(*rebuilder); ok {
+		maxBatch = maxRebuiltBatch
+	}
 	return &outlet{
 		name:       s.Name,
 		bestEffort: s.BestEffort,
-		exporter:   NewBatchExporter(s.Exporter),
+		exporter:   exporter,
+		maxBatch:   cmp.Or(t.config.MaxBatch, maxBatch),
 		shutdown:   s.Exporter.Shutdown,
 		flush:      s.Exporter.ForceFlush,
 		trail:      t,

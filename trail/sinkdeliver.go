@@ -63,7 +63,7 @@ func (s *sink) take() (taken bool, idle time.Duration) {
 	s.taken, s.batch.Records = s.taken[:0], s.batch.Records[:0]
 	if s.state != Stopped { // a stopped sink is asked with an empty batch
 		for p := s.queue.head; p != nil; p = s.queue.head {
-			if n := len(s.batch.Records); n > 0 && (n+len(p.records) > s.trail.config.MaxBatch || len(s.taken) == s.limit) {
+			if n := len(s.batch.Records); n > 0 && (n+len(p.records) > s.maxBatch || len(s.taken) == s.limit) {
 				break
 			}
 			s.queue.remove(p)
@@ -131,7 +131,7 @@ func (s *sink) halve() bool {
 // succeeded notes that the exporter has taken a batch. Called with mu held.
 func (s *sink) succeeded() {
 	s.failures = 0
-	if s.limit *= 2; s.limit >= s.trail.config.MaxBatch {
+	if s.limit *= 2; s.limit >= s.maxBatch {
 		s.limit = 0
 	}
 	s.setState(Running, nil)

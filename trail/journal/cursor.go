@@ -264,7 +264,12 @@ const temporarySuffix = ".tmp"
 
 // readFile reads a file, at most limit bytes of it where limit is not zero.
 func readFile(fs FS, path string, limit int64) ([]byte, error) {
-	f, b, err := openSized(fs, path, limit)
+	return readFileInto(nil, fs, path, limit)
+}
+
+// readFileInto is readFile, into room where that is large enough.
+func readFileInto(room []byte, fs FS, path string, limit int64) ([]byte, error) {
+	f, b, err := openSized(room, fs, path, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -275,8 +280,8 @@ func readFile(fs FS, path string, limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// openSized opens a file to read it, with room for its bytes.
-func openSized(fs FS, path string, limit int64) (File, []byte, error) {
+// openSized opens a file to read it, with room for its bytes: the one given where that is large enough.
+func openSized(room []byte, fs FS, path string, limit int64) (File, []byte, error) {
 	f, err := fs.OpenFile(path, os.O_RDONLY)
 	if err != nil {
 		return nil, nil, err
@@ -288,5 +293,8 @@ func openSized(fs FS, path string, limit int64) (File, []byte, error) {
 	if limit > 0 {
 		size = min(size, limit)
 	}
-	return f, make([]byte, size), nil
+	if int64(cap(room)) < size {
+		room = make([]byte, size)
+	}
+	return f, room[:size], nil
 }

@@ -55,8 +55,9 @@ func readDir(f FS, dir string, beside bool, m mutation) (*directory, error) {
 		}
 	}
 	gone := false
+	var room []byte // for one segment after the other
 	for _, number := range slices.Backward(numbers) {
-		s, err := readSegment(f, dir, number, m)
+		s, err := readSegment(&room, f, dir, number, m)
 		if beside && errors.Is(err, fs.ErrNotExist) {
 			gone = true
 			break // and those before it
@@ -94,13 +95,14 @@ func readDir(f FS, dir string, beside bool, m mutation) (*directory, error) {
 	return d, nil
 }
 
-// readSegment reads and scans one segment.
-func readSegment(f FS, dir string, number uint64, m mutation) (found, error) {
+// readSegment reads and scans one segment. It uses room, or makes it larger.
+func readSegment(room *[]byte, f FS, dir string, number uint64, m mutation) (found, error) {
 	s := &segment{path: segmentPath(dir, number)}
-	b, unreadable, err := readSalvaging(f, s.path)
+	b, unreadable, err := readSalvaging(*room, f, s.path)
 	if err != nil {
 		return found{}, err
 	}
+	*room = b
 	s.size = int64(len(b))
 	h, damaged, err := decodeHeader(b)
 	if errors.Is(err, errVersion) {

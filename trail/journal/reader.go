@@ -167,6 +167,13 @@ func (r *Reader) Commit(seq uint64) error {
 	return nil
 }
 
+// Behind returns how many numbers are on disk that Next has not come to.
+func (r *Reader) Behind() uint64 {
+	r.journal.mu.Lock()
+	defer r.journal.mu.Unlock()
+	return r.journal.synced - min(r.given, r.journal.synced)
+}
+
 // Missed returns how many records a best-effort reader missed because they were gone when it came to them.
 func (r *Reader) Missed() uint64 {
 	r.journal.mu.Lock()

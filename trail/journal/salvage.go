@@ -16,14 +16,14 @@ type span struct{ off, end int64 }
 
 func (s span) overlaps(off, end int64) bool { return s.off < end && off < s.end }
 
-// readSalvaging reads a file as far as the disk gives it. Blocks that it cannot read are returned too; their bytes are no
-// frame's, and not zero, so that recovery takes them for what they are: invalid.
-func readSalvaging(f FS, path string) (b []byte, unreadable []span, err error) {
-	b, err = readFile(f, path, 0)
+// readSalvaging reads a file as far as the disk gives it, into room where that is large enough. Blocks that it cannot read are
+// returned too; their bytes are no frame's, and not zero, so that recovery takes them for what they are: invalid.
+func readSalvaging(room []byte, f FS, path string) (b []byte, unreadable []span, err error) {
+	b, err = readFileInto(room, f, path, 0)
 	if !errors.Is(err, syscall.EIO) {
 		return b, nil, err
 	}
-	file, b, err := openSized(f, path, 0)
+	file, b, err := openSized(room, f, path, 0)
 	if err != nil {
 		return nil, nil, err
 	}

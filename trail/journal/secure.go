@@ -87,7 +87,7 @@ func (j *Journal) above(mark uint64) (frames []framed, at time.Time, err error) 
 		if s.last <= mark {
 			continue
 		}
-		b, _, err := readSalvaging(j.fs, s.path)
+		b, _, err := readSalvaging(nil, j.fs, s.path)
 		if err != nil {
 			return nil, at, err
 		}

@@ -1,0 +1,119 @@
+package trail_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rj-gamer/go-activity-tracker/otelaudit"
+	"github.com/rj-gamer/go-activity-tracker/trail"
+)
+
+// busy is a trail with a journal, whose exporter takes a millisecond for each batch. It has had a record under way since began,
+// and another one has come meanwhile.
+type busy struct {
+	*testing.T
+	*trail.Trail
+	exporter *double
+	began    time.Time
+}
+
+func whileBusy(t *testing.T, f func(b *busy), change ...func(*trail.Config)) {
+	t.Helper()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDouble()
+		d.answerWith(func(context.Context, *trail.Batch) error {
+			<-time.After(time.Millisecond)
+			return nil
+		})
+		large := func(c *trail.Config) { c.SegmentBytes = 8 << 20 } // a batch ends with its segment
+		b := &busy{t, openQuiet(t, d, append([]func(*trail.Config){inDir(dir), large}, change...)...), d, time.Now()}
+		mustTrack(t, b.Trail, "one.create")
+		b.requireNext(1, 0)
+		mustTrack(t, b.Trail, "two.create")
+		f(b)
+	})
+}
+
+// requireNext waits for the next batch, and compares its size and when it came.
+func (b *busy) requireNext(size int, after time.Duration) {
+	b.Helper()
+	require.Equal(b, size, b.exporter.next(b.T))
+	require.Equal(b, after, time.Since(b.began))
+}
+
+// Where records come faster than the exporter takes them, they go together. One that comes alone goes at once.
+func TestRecordsGather(t *testing.T) {
+	t.Parallel()
+	whileBusy(t, func(b *busy) {
+		<-time.After(200 * time.Millisecond)
+		mustTrack(b.T, b.Trail, "three.create", "four.create")
+		b.requireNext(3, 251*time.Millisecond)
+		<-time.After(time.Second)
+		b.began = time.Now()
+		mustTrack(b.T, b.Trail, "five.create")
+		b.requireNext(1, 0)
+	})
+}
+
+// Who waits for a delivery does not wait for others to come.
+func TestWhoWaitsEndsTheGathering(t *testing.T) {
+	t.Parallel()
+	for name, wait := range map[string]func(b *busy) error{
+		"Wait Delivered": func(b *busy) error {
+			a := activity("three.create")
+			a.Wait = otelaudit.Delivered
+			_, err := b.Track(b.Context(), a)
+			return err
+		},
+		"ForceFlush": func(b *busy) error { return b.ForceFlush(b.Context()) },
+		"Shutdown":   func(b *busy) error { return b.Shutdown(b.Context()) },
+	} {
+		for _, later := range []time.Duration{0, 100 * time.Millisecond} {
+			t.Run(name+" after "+later.String(), func(t *testing.T) {
+				t.Parallel()
+				whileBusy(t, func(b *busy) {
+					if later > 0 {
+						<-time.After(later)
+					}
+					began := time.Now()
+					require.NoError(t, wait(b))
+					require.LessOrEqual(t, time.Since(began), 2*time.Millisecond, "of the batch under way, and of the next")
+				})
+			})
+		}
+	}
+}
+
+// A backlog is delivered without a rest: behind a large batch, and as long as another full one is there.
+func TestABacklogDoesNotGather(t *testing.T) {
+	t.Parallel()
+	t.Run("large", func(t *testing.T) {
+		t.Parallel()
+		whileBusy(t, func(b *busy) {
+			large := activity("large.create")
+			large.Reason = strings.Repeat("x", otelaudit.MaxReasonBytes)
+			for range 150 { // 2.4 MiB
+				_, err := b.Track(b.Context(), large)
+				require.NoError(t, err)
+			}
+			b.requireNext(151, 251*time.Millisecond)
+			mustTrack(b.T, b.Trail, "three.create")
+			b.requireNext(1, 252*time.Millisecond)
+		})
+	})
+	t.Run("full", func(t *testing.T) {
+		t.Parallel()
+		three := func(c *trail.Config) { c.MaxBatch = 3 }
+		whileBusy(t, func(b *busy) {
+			mustTrack(b.T, b.Trail, "three.create", "four.create", "five.create")
+			b.requireNext(3, time.Millisecond)
+			b.requireNext(1, 252*time.Millisecond)
+		}, three)
+	})
+}
