@@ -21,8 +21,8 @@ const (
 	// maxJournalPause is the longest pause after a failed attempt: nobody waits for it, and a sink that is back is not to be
 	// kept waiting long.
 	maxJournalPause = 2 * time.Second
-	// gatherFor is how long a deliverer lets records come together at most. Ten times as many COMMITs a second, of a tenth of
-	// the rows each, take nearly as much again of Postgres and of the disk.
+	// gatherFor is how long a deliverer lets records come together at most: a few COMMITs a second instead of hundreds, and what
+	// looks at the table for what happens now does not notice.
 	gatherFor = 250 * time.Millisecond
 )
 
@@ -41,14 +41,15 @@ type deliverer struct {
 	progress *progress
 
 	// The goroutine's own.
-	items   items
-	batch   Batch
-	attempt attempt
-	commits commits
-	pauses  time.Duration
-	limit   int    // most records of a batch, after one that kept failing; 0: no limit
-	failed  int    // attempts in a row
-	missed  uint64 // by a best-effort sink, as counted
+	items    items
+	batch    Batch
+	attempt  attempt
+	commits  commits
+	pauses   time.Duration
+	caughtUp bool   // items are all that there was
+	limit    int    // most records of a batch, after one that kept failing; 0: no limit
+	failed   int    // attempts in a row
+	missed   uint64 // by a best-effort sink, as counted
 }
 
 func newDeliverer(s *journaled, o *outlet, j *journal.Journal, draining context.Context) (*deliverer, error) { //nolint:revive // not this call's
@@ -101,30 +102,37 @@ func (d *deliverer) run(running context.Context) {
 	}
 }
 
-// gather lets records come together for the next batch. It does so where they came while the last batch was under way, which
-// was small, and nobody waits for a delivery.
+// gather lets records come together for the next batch, where the last batch was all that there was, more came while it was
+// under way, and nobody waits for a delivery. A best-effort sink would miss what the journal drops meanwhile.
 func (d *deliverer) gather() {
 	select {
-	case <-d.progress.hurry: // of who has it already, or is seen by awaited
+	case <-d.progress.hurry: // who said so has got its records, or is seen by awaited
 	default:
 	}
 	behind := d.reader.Behind()
-	if behind == 0 || behind >= uint64(d.maxBatch) || d.items.bytes() > maxBatchBytes/2 || d.awaited() { //nolint:gosec // positive
+	if d.bestEffort || !d.caughtUp || behind == 0 || behind >= uint64(d.maxBatch) || d.awaited() { //nolint:gosec // positive
 		return
 	}
-	d.commits.now(d.outlet)
 	timer := time.NewTimer(gatherFor)
 	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-d.progress.hurry:
-	case <-d.draining.Done():
+	for {
+		select {
+		case <-timer.C:
+			return
+		case <-d.progress.hurry:
+			return
+		case <-d.commits.until(d.draining).Done():
+			if d.draining.Err() != nil {
+				return
+			}
+			d.commits.now(d.outlet)
+		}
 	}
 }
 
-// awaited reports whether somebody waits for a delivery. Who comes later says so by hastening.
+// awaited reports whether somebody waits for a delivery. Who comes later hastens it.
 func (d *deliverer) awaited() bool {
-	return d.draining.Err() != nil || d.own && d.store.expected.calls.Load() > 0 || d.progress.awaited()
+	return d.own && d.store.expected.calls.Load() > 0 || d.progress.awaited()
 }
 
 // next returns what the journal has next, or nothing when there will be no more.
@@ -132,6 +140,7 @@ func (d *deliverer) next() ([]journal.Record, error) {
 	for {
 		records, err := d.reader.Next(d.commits.until(d.draining), d.maxBatch, maxBatchBytes)
 		d.countMissed()
+		d.caughtUp = d.reader.Behind() == 0
 		switch {
 		case err == nil:
 			return records, nil

@@ -2,7 +2,7 @@ package trail_test
 
 import (
 	"context"
-	"strings"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
 	"github.com/rj-gamer/go-activity-tracker/trail"
+	"github.com/rj-gamer/go-activity-tracker/trail/journal"
 )
 
 // busy is a trail with a journal, whose exporter takes a millisecond for each batch. It has had a record under way since began,
@@ -47,11 +48,15 @@ func (b *busy) requireNext(size int, after time.Duration) {
 	require.Equal(b, after, time.Since(b.began))
 }
 
-// Where records come faster than the exporter takes them, they go together. One that comes alone goes at once.
+// Where records come faster than the exporter takes them, they go together. One that comes alone goes at once. The cursor is on
+// disk in time.
 func TestRecordsGather(t *testing.T) {
 	t.Parallel()
 	whileBusy(t, func(b *busy) {
 		<-time.After(200 * time.Millisecond)
+		cursors, err := journal.Cursors(journal.OS(), b.Status().Journal.Dir)
+		require.NoError(t, err)
+		require.Equal(t, map[string]uint64{"double": 2}, cursors, "the opening, and the first")
 		mustTrack(b.T, b.Trail, "three.create", "four.create")
 		b.requireNext(3, 251*time.Millisecond)
 		<-time.After(time.Second)
@@ -90,30 +95,50 @@ func TestWhoWaitsEndsTheGathering(t *testing.T) {
 	}
 }
 
-// A backlog is delivered without a rest: behind a large batch, and as long as another full one is there.
+// A backlog is delivered without a rest.
 func TestABacklogDoesNotGather(t *testing.T) {
 	t.Parallel()
-	t.Run("large", func(t *testing.T) {
-		t.Parallel()
-		whileBusy(t, func(b *busy) {
-			large := activity("large.create")
-			large.Reason = strings.Repeat("x", otelaudit.MaxReasonBytes)
-			for range 150 { // 2.4 MiB
-				_, err := b.Track(b.Context(), large)
-				require.NoError(t, err)
-			}
-			b.requireNext(151, 251*time.Millisecond)
-			mustTrack(b.T, b.Trail, "three.create")
-			b.requireNext(1, 252*time.Millisecond)
+	three := func(c *trail.Config) { c.MaxBatch = 3 }
+	whileBusy(t, func(b *busy) {
+		mustTrack(b.T, b.Trail, "three.create", "four.create", "five.create")
+		b.requireNext(3, time.Millisecond)
+		b.requireNext(1, 2*time.Millisecond)
+	}, three)
+}
+
+// A best-effort sink does not rest: what the required ones have may be gone when it comes.
+func TestABestEffortSinkDoesNotGather(t *testing.T) {
+	t.Parallel()
+	var best *double
+	also := func(c *trail.Config) {
+		best = newDouble()
+		c.Sinks = append(c.Sinks, trail.Sink{Name: "best", Exporter: best, BestEffort: true})
+		best.answerWith(func(context.Context, *trail.Batch) error {
+			<-time.After(time.Millisecond)
+			return nil
 		})
-	})
-	t.Run("full", func(t *testing.T) {
-		t.Parallel()
-		three := func(c *trail.Config) { c.MaxBatch = 3 }
-		whileBusy(t, func(b *busy) {
-			mustTrack(b.T, b.Trail, "three.create", "four.create", "five.create")
-			b.requireNext(3, time.Millisecond)
-			b.requireNext(1, 252*time.Millisecond)
-		}, three)
-	})
+	}
+	whileBusy(t, func(b *busy) {
+		for n := 0; n < 3; { // the opening, and two
+			n += best.next(b.T)
+		}
+		require.Equal(t, time.Millisecond, time.Since(b.began))
+	}, also)
+}
+
+// What exporters get of a backlog at a time.
+func TestLargestBatches(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	left := open(t, newDouble(), inDir(dir), func(c *trail.Config) { c.Sinks, c.SegmentBytes = nil, 0 })
+	for range 2 {
+		_, err := left.TrackAll(t.Context(), slices.Repeat([]otelaudit.Activity{activity("many.create")}, 3000))
+		require.NoError(t, err)
+	}
+	require.NoError(t, left.Close())
+	d, p := newDouble(), newPlain()
+	tr := open(t, d, inDir(dir), func(c *trail.Config) { c.Sinks = append(c.Sinks, trail.Sink{Name: "plain", Exporter: p}) })
+	require.NoError(t, tr.ForceFlush(t.Context()))
+	require.Equal(t, 4096, slices.Max(d.batches))
+	require.Equal(t, 2048, p.largest)
 }

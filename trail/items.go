@@ -24,14 +24,6 @@ type items struct {
 	decoders   [2]integrity.Decoder
 }
 
-// bytes is how many the records have in the journal.
-func (m *items) bytes() (n int) {
-	for _, data := range m.data {
-		n += len(data)
-	}
-	return n
-}
-
 // load decodes what the journal has given.
 func (d *deliverer) load(records []journal.Record) {
 	d.decode(records)

@@ -141,7 +141,7 @@ func (s *journaled) submitAndWait(c *call, timeout time.Duration) error {
 		return err
 	}
 	s.expected.number(e, first)
-	for _, d := range s.deliverers {
+	for _, d := range s.deliverers[:s.trail.required] {
 		d.progress.hasten()
 	}
 	if err := s.stopped(); err != nil {

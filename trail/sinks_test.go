@@ -21,8 +21,9 @@ import (
 
 // plain is an exporter of the SDK's kind, which knows nothing of batches.
 type plain struct {
-	mu      sync.Mutex // guards records and fail
+	mu      sync.Mutex // guards records, largest and fail
 	records []sdklog.Record
+	largest int // batch
 	fail    error
 	asked   chan struct{}
 }
@@ -33,6 +34,7 @@ func (p *plain) Export(_ context.Context, records []sdklog.Record) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.asked <- struct{}{}
+	p.largest = max(p.largest, len(records))
 	if p.fail != nil {
 		return p.fail
 	}
