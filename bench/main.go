@@ -1,6 +1,6 @@
 // Command bench measures otelaudit beside its rivals, and says whether it meets its goals.
 //
-//	make bench                                # from the root of the repository: everything, about half an hour
+//	make bench                                # from the root of the repository: everything, about a quarter of an hour
 //	go run . -h                               # the benchmarks, and how long each takes
 //	go run . -run 'track|http'                # some
 //	go run . -run journal_vs_disk -runs 20    # one, with more runs, where the machine is noisy
