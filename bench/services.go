@@ -53,15 +53,10 @@ func newService(ctx context.Context, k kind, url, dir string) (*service, error) 
 			return nil, err
 		}
 		return tracking(t, sink.records.Load), nil
-	case journaled, undelivered:
-		if k == undelivered {
-			url = ""
-		}
-		t, err := openDurableTrail(ctx, url, dir)
-		if err != nil {
-			return nil, err
-		}
-		return tracking(t, func() int64 { return int64(t.Status().Emitted) }), nil //nolint:gosec // a count
+	case journaled:
+		return newJournaled(ctx, url, dir)
+	case undelivered:
+		return newJournaled(ctx, "", dir)
 	case inserting:
 		return newInserter(ctx, url, insertConnections)
 	case insertingByDefault:
@@ -69,6 +64,15 @@ func newService(ctx context.Context, k kind, url, dir string) (*service, error) 
 	default:
 		return nil, fmt.Errorf("no such kind of server: %q", k)
 	}
+}
+
+// newJournaled makes the service that answers once its record is in the journal.
+func newJournaled(ctx context.Context, url, dir string) (*service, error) {
+	t, err := openDurableTrail(ctx, url, dir)
+	if err != nil {
+		return nil, err
+	}
+	return tracking(t, func() int64 { return int64(t.Status().Emitted) }), nil //nolint:gosec // a count
 }
 
 // openDurableTrail opens a trail that is as it is by default, with a journal in dir and a sink to Postgres; or without one, where

@@ -51,9 +51,14 @@ func (c *call) settle(err error) {
 	} else if c.pending.Add(-1) > 0 {
 		return
 	}
+	notify(c.done)
+}
+
+// notify puts a signal into a channel of one, unless there is one already.
+func notify(c chan struct{}) {
 	select {
-	case c.done <- struct{}{}:
-	default: // settled before
+	case c <- struct{}{}:
+	default:
 	}
 }
 

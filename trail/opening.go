@@ -73,10 +73,7 @@ func (d *direct) awaitOpening(timeout time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-d.opening.done:
-		select {
-		case d.opening.done <- struct{}{}: // for the next who waits
-		default:
-		}
+		notify(d.opening.done) // for the next who waits
 		return d.unrecorded()
 	case <-timer.C:
 		return fmt.Errorf("%w: the policy that ignores this is not recorded yet, within %v%s",

@@ -40,7 +40,7 @@ type outlet struct {
 // do, so that batches of this size go into the table faster than smaller ones.
 const (
 	defaultMaxBatch = 4096
-	maxRebuiltBatch = 2048 // about 2.5 MiB of OTLP
+	maxRebuiltBatch = 2048 // at about 1.1 KiB of OTLP each
 )
 
 func newOutlet(s Sink, t *Trail) *outlet {

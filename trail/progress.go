@@ -69,9 +69,4 @@ func (p *progress) awaited() bool {
 }
 
 // hasten tells the deliverer not to let anybody wait longer than it must.
-func (p *progress) hasten() {
-	select {
-	case p.hurry <- struct{}{}:
-	default:
-	}
-}
+func (p *progress) hasten() { notify(p.hurry) }

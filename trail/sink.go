@@ -104,12 +104,7 @@ func (s *sink) giveUp(p *parcel) {
 	}
 }
 
-func (s *sink) signal() {
-	select {
-	case s.wake <- struct{}{}:
-	default: // there is one already
-	}
-}
+func (s *sink) signal() { notify(s.wake) }
 
 // settled ends what the sink has to do with p: its caller gets err. Called with mu held.
 func (s *sink) settled(p *parcel, err error) {
