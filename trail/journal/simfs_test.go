@@ -250,6 +250,13 @@ func (s *simFS) Lock(path string) (File, error) {
 	return f, nil
 }
 
+// has reports whether there is a file or directory.
+func (s *simFS) has(path string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.nodes[path] != nil
+}
+
 // removeAll is what an operator does to a directory.
 func (s *simFS) removeAll(dir string) {
 	s.mu.Lock()
