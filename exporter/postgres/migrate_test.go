@@ -101,12 +101,12 @@ func TestAFailedMigrationIsRolledBack(t *testing.T) {
 	require.NoError(t, e.Migrate(t.Context()), "into the schema that is there")
 }
 
-// What the role was given for its queries is not for a migration that waits for its turn.
+// What the role was given for its queries is not for a migration that waits for its turn, nor for a partition that takes long.
 func TestMigrateOutlivesTheRolesTimeouts(t *testing.T) {
 	t.Parallel()
 	dsn := localpg.Database(t)
 	name := scalar[string](t, dsn, "SELECT current_database()")
-	run(t, dsn, "ALTER DATABASE "+name+" SET lock_timeout = '1ms'; ALTER DATABASE "+name+" SET statement_timeout = '100ms'")
+	run(t, dsn, "ALTER DATABASE "+name+" SET lock_timeout = '1ms'; ALTER DATABASE "+name+" SET statement_timeout = '500ms'")
 	first, err := connected(t, dsn).Begin(t.Context())
 	require.NoError(t, err)
 	_, err = first.Exec(t.Context(), lockSQL, pgx.QueryExecModeSimpleProtocol)
@@ -114,7 +114,9 @@ func TestMigrateOutlivesTheRolesTimeouts(t *testing.T) {
 	e := opened(t, dsn)
 	migrated := make(chan error, 1)
 	go func() { migrated <- e.Migrate(t.Context()) }()
-	until(t, dsn, "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory' AND clock_timestamp() - query_start > '150ms'")
+	until(t, dsn, "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory' AND clock_timestamp() - query_start > '600ms'")
 	require.NoError(t, first.Rollback(t.Context()))
 	require.NoError(t, <-migrated)
+	run(t, dsn, "CREATE OR REPLACE FUNCTION otelaudit.ensure_partitions(days date[]) RETURNS integer LANGUAGE sql AS $$ SELECT 0 FROM pg_sleep(0.6) $$")
+	require.NoError(t, e.MakePartitions(t.Context(), time.Now(), time.Now()))
 }

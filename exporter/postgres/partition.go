@@ -62,7 +62,11 @@ func monthOf(t time.Time) time.Time {
 	return time.Date(year, month, 1, 0, 0, 0, 0, time.UTC)
 }
 
-const ensurePartitionsSQL = `SELECT otelaudit.ensure_partitions($1)`
+const (
+	// How long that takes is for ctx to bound, as with a migration; it waits for locks no longer than its own lock_timeout.
+	unhurriedSQL        = `SET LOCAL statement_timeout = 0`
+	ensurePartitionsSQL = `SELECT otelaudit.ensure_partitions($1)`
+)
 
 // ensurePartitions makes the partitions of months that are missing, not in the delivering transaction: that holds a lock on
 // the table, with which two of them would wait for each other's. Each month has a transaction of its own, so that what is
@@ -71,6 +75,9 @@ func ensurePartitions(ctx context.Context, pc *pgconn.PgConn, months []time.Time
 	for _, m := range months {
 		day := []byte("{" + m.Format(time.DateOnly) + "}")
 		err := inTransaction(ctx, pc, func() error {
+			if _, err := exec(ctx, pc, unhurriedSQL); err != nil {
+				return err
+			}
 			result := pc.ExecParams(ctx, ensurePartitionsSQL, [][]byte{day}, []uint32{pgtype.DateArrayOID}, nil, nil)
 			_, err := result.Close()
 			return err
