@@ -140,11 +140,15 @@ func TestAFullDiskLeavesAGapThatIsRecorded(t *testing.T) {
 		return nil
 	}
 	disk.failWith(full)
-	for range 3 {
+	refused := int64(0)
+	for named := 0; named < 3; refused++ { // on a busy machine the time may be over before the disk has said why
 		_, err := tr.Track(t.Context(), activity("refused.create"))
 		require.Error(t, err)
 		require.True(t, otelaudit.IsRetryable(err), "%v", err)
-		require.ErrorIs(t, err, syscall.ENOSPC)
+		if errors.Is(err, syscall.ENOSPC) {
+			named++
+		}
+		require.Less(t, refused, int64(30), "%v", err)
 	}
 	disk.failWith(func(string, string) error { return nil })
 	require.Eventually(t, func() bool {
@@ -161,7 +165,7 @@ func TestAFullDiskLeavesAGapThatIsRecorded(t *testing.T) {
 	}
 	require.NotNil(t, gap)
 	require.Equal(t, "refused", string(gap.Metadata[1].Key))
-	require.GreaterOrEqual(t, gap.Metadata[1].Value.AsInt64(), int64(3))
+	require.GreaterOrEqual(t, gap.Metadata[1].Value.AsInt64(), refused)
 	require.NoError(t, tr.Close())
 }
 
