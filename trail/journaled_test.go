@@ -113,7 +113,7 @@ func TestTwoTrailsDoNotShareADirectory(t *testing.T) {
 func TestWaitForDelivery(t *testing.T) {
 	t.Parallel()
 	d := newDouble()
-	tr := openQuiet(t, d, inDir(t.TempDir()), func(c *trail.Config) { c.TrackTimeout = 300 * time.Millisecond })
+	tr := openQuiet(t, d, inDir(t.TempDir()), func(c *trail.Config) { c.TrackTimeout = 3 * time.Second })
 	waiting := activity("one.create")
 	waiting.Wait = otelaudit.Delivered
 

@@ -38,7 +38,7 @@ func TestAPoisonousRecordFailsItsOwnTrackOnly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDouble()
-			tr := openQuiet(t, d, func(c *trail.Config) { c.TrackTimeout = 3 * time.Second })
+			tr := openQuiet(t, d, func(c *trail.Config) { c.TrackTimeout = 6 * time.Second })
 			release := make(chan struct{})
 			d.answerWith(func(context.Context, *trail.Batch) error { <-release; return nil })
 			first := track(tr, activity("first.create"))

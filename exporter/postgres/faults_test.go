@@ -243,7 +243,7 @@ func TestALockedTableIsARetry(t *testing.T) {
 	unlock()
 	require.Zero(t, rows(t, dsn))
 
-	run(t, dsn, "ALTER DATABASE "+scalar[string](t, dsn, "SELECT current_database()")+" SET statement_timeout = '50ms'")
+	run(t, dsn, "ALTER DATABASE "+scalar[string](t, dsn, "SELECT current_database()")+" SET statement_timeout = '500ms'")
 	impatient := opened(t, dsn)
 	require.NoError(t, impatient.ExportBatch(ctx, batch()))
 	lock()
