@@ -7,14 +7,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -98,6 +101,9 @@ func TestNoSecretComesOut(t *testing.T) {
 					answer = err.Error()
 				}
 				otel.Handle(errors.New("looked at"))
+				served := func(s tracetest.SpanStub) bool { return s.SpanKind == trace.SpanKindServer }
+				require.Eventually(t, func() bool { return slices.ContainsFunc(spans.GetSpans(), served) },
+					20*time.Second, time.Millisecond, "the server ends its span behind its answer")
 
 				var records notes
 				for _, r := range orders.tr.Records() {
