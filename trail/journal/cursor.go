@@ -262,6 +262,13 @@ func (c *cursor) drop() {
 // temporarySuffix marks what is being made. Open removes what a crash left of it.
 const temporarySuffix = ".tmp"
 
+// isTemporary reports whether a name in a journal's directory is of something that is being made.
+func isTemporary(name string) bool {
+	stem, ok := strings.CutSuffix(name, temporarySuffix)
+	_, isSegment := segmentNumber(stem + segmentSuffix)
+	return ok && (isSegment || strings.HasPrefix(stem, sparePrefix) || strings.HasSuffix(stem, cursorSuffix))
+}
+
 // readFile reads a file, at most limit bytes of it where limit is not zero.
 func readFile(fs FS, path string, limit int64) ([]byte, error) {
 	return readFileInto(nil, fs, path, limit)

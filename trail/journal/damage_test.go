@@ -279,10 +279,81 @@ func TestTheOldestSegmentIsGone(t *testing.T) {
 				if tc.from > 0 {
 					want = []Damage{{Segment: 2, From: tc.from, To: status.First - 1}}
 				}
+				for i := range status.Damage {
+					status.Damage[i].Quarantine = "" // who only looks makes none
+				}
 				require.Equal(t, want, status.Damage)
 			}
 		})
 	}
+}
+
+// A loss that has left no bytes stays reported when all that is left was delivered, and removed, until somebody moves the note
+// of it away.
+func TestALossIsReportedBehindItsDelivery(t *testing.T) {
+	t.Parallel()
+	files, _ := blocks(t)
+	paths := segmentsOf(files)
+	lost := files[paths[1]]
+	h, _, err := decodeHeader(lost)
+	require.NoError(t, err)
+	next, _, err := decodeHeader(files[paths[2]])
+	require.NoError(t, err)
+	for name, damaged := range map[string]func(map[string][]byte){
+		"gone":  func(files map[string][]byte) { delete(files, paths[1]) },
+		"empty": func(files map[string][]byte) { files[paths[1]] = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				left := maps.Clone(files)
+				damaged(left)
+				s := diskOf(left)
+				j, err := Open(small(s))
+				require.NoError(t, err)
+				r, err := j.Reader("a", Required)
+				require.NoError(t, err)
+				status := j.Status()
+				require.Equal(t, next.first-h.first, status.Lost())
+				require.NoError(t, r.Commit(take(t, r, int(status.Last-status.Lost()))))
+				synctest.Wait()
+				r.Close()
+				require.NoError(t, j.Close())
+				require.Len(t, segmentsOf(s.contents("/var/audit")), 1)
+
+				j, err = Open(small(s))
+				require.NoError(t, err)
+				again := j.Status()
+				require.Equal(t, status.Damage[0].From, again.Damage[0].From)
+				require.Equal(t, status.Lost(), again.Lost())
+				require.NoError(t, j.Close())
+				view, err := Look(s, "/var/audit")
+				require.NoError(t, err)
+				again = view.Status()
+				require.Equal(t, status.Lost(), again.Lost())
+				require.NoError(t, s.Remove(again.Damage[0].Quarantine))
+				view, err = Look(s, "/var/audit")
+				require.NoError(t, err)
+				again = view.Status()
+				require.Zero(t, again.Lost())
+			})
+		})
+	}
+}
+
+// A name that no journal comes to is not one of its files.
+func TestForeignNames(t *testing.T) {
+	t.Parallel()
+	files, records := written(t)
+	files["/var/audit/ffffffffffffffff.segment"] = nil
+	files["/var/audit/upload.tmp"] = []byte("precious")
+	s := diskOf(files)
+	j := open(t, small(s))
+	require.Empty(t, j.Status().Damage)
+	numbers, _ := contentsOf(t, j)
+	require.Len(t, numbers, len(records))
+	require.True(t, s.has("/var/audit/ffffffffffffffff.segment"))
+	require.True(t, s.has("/var/audit/upload.tmp"))
 }
 
 // What a best-effort reader has missed is no damage once it is required.

@@ -18,6 +18,7 @@ type directory struct {
 	ends      map[*segment]int64 // behind the last byte of a segment that is not zero
 	temporary []string           // files that a crash left unfinished
 	damage    []Damage
+	unnoted   error // why it may have lost more than damage says: the notes cannot be read
 	torn      []Torn
 	mark      uint64 // the highest number that was on disk for sure
 	next      uint64 // the number behind the last record
@@ -40,7 +41,7 @@ func readDir(f FS, dir string, beside bool, m mutation) (*directory, error) {
 		case isSegment:
 			numbers = append(numbers, number)
 			d.number = number
-		case strings.HasSuffix(name, temporarySuffix):
+		case isTemporary(name):
 			d.temporary = append(d.temporary, name)
 		case strings.HasSuffix(name, cursorSuffix):
 			c, err := readCursor(f, dir, name)
@@ -91,7 +92,8 @@ func readDir(f FS, dir string, beside bool, m mutation) (*directory, error) {
 		d.segments = append(d.segments, s)
 		d.ends[s] = max(r.files[i].end, dataStart)
 	}
-	d.damage, d.torn, d.mark, d.next = r.damage, r.torn, r.mark, r.next
+	d.torn, d.mark, d.next = r.torn, r.mark, r.next
+	d.damage, d.unnoted = noted(f, dir, r.damage)
 	return d, nil
 }
 

@@ -60,7 +60,11 @@ func TestOpenOnAFullDisk(t *testing.T) {
 				}
 				r, err := j.Reader("sink", Required)
 				require.NoError(t, err)
-				before := j.Status().Segments
+				status := j.Status()
+				require.Equal(t, uint64(1), status.Unsecured)
+				require.Equal(t, uint64(len(confirmed)), status.Last)
+				require.Equal(t, uint64(len(confirmed)), status.Readers[0].Lag, "what nobody gets yet is left, too")
+				before := status.Segments
 				read := 0
 				deliver := func(n int) {
 					for read < n {
@@ -82,6 +86,7 @@ func TestOpenOnAFullDisk(t *testing.T) {
 				s.setQuota(0)
 				<-time.After(2 * time.Second) // the bubble's clock, which takes no time
 				deliver(len(confirmed))
+				require.Zero(t, j.Status().Unsecured)
 				if !noAppend {
 					_, err = j.Append(ctx, []byte("has room"))
 					require.NoError(t, err)

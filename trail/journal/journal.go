@@ -28,34 +28,35 @@ type Journal struct {
 
 	writer // belongs to the writer's goroutine
 
-	mu          sync.Mutex // guards all below; nobody holds it in a system call
-	lock        File       // the directory's; the writer alone replaces it
-	open        *group     // collects what comes
-	writing     *group     // is on its way to disk; nil while none is
-	idle        *group     // an empty one, to use again
-	closing     bool
-	segments    []*segment // oldest first; the last one may be the writer's
-	leaving     []*segment // oldest first: their names must be gone, on disk, before that of any other segment goes
-	cursors     map[string]*cursor
-	synced      uint64 // the highest number on disk
-	marked      uint64 // the highest number that is known to be at or below a mark on disk
-	markDue     bool   // nothing came since the timer was set: write a mark
-	expiring    bool   // the timer of deadlines runs
-	expiry      *time.Timer
-	idling      *time.Timer
-	holding     *time.Timer // until the oldest segment's retention is over
-	spare       *spare      // a segment to be; nil until the keeper has made it
-	spares      uint64      // counts them
-	retired     []*tail     // segments that the writer has left, with unused space at their end
-	damage      []Damage
-	torn        []Torn
-	gap         Gap       // what was refused since the last gap record
-	refused     uint64    // what was refused in all
-	unsecured   *group    // what Open has found above every mark, while the disk has no room for it; the writer's
-	unsecuredAt time.Time // when it was written
-	stalled     error     // why the group that is under way waits for space; nil while none does
-	lastErr     error     // the latest failure of the writer or the keeper
-	lastAt      time.Time // when
+	mu             sync.Mutex // guards all below; nobody holds it in a system call
+	lock           File       // the directory's; the writer alone replaces it
+	open           *group     // collects what comes
+	writing        *group     // is on its way to disk; nil while none is
+	idle           *group     // an empty one, to use again
+	closing        bool
+	segments       []*segment // oldest first; the last one may be the writer's
+	leaving        []*segment // oldest first: their names must be gone, on disk, before that of any other segment goes
+	cursors        map[string]*cursor
+	synced         uint64 // the highest number on disk
+	marked         uint64 // the highest number that is known to be at or below a mark on disk
+	markDue        bool   // nothing came since the timer was set: write a mark
+	expiring       bool   // the timer of deadlines runs
+	expiry         *time.Timer
+	idling         *time.Timer
+	holding        *time.Timer // until the oldest segment's retention is over
+	spare          *spare      // a segment to be; nil until the keeper has made it
+	spares         uint64      // counts them
+	retired        []*tail     // segments that the writer has left, with unused space at their end
+	damage         []Damage
+	torn           []Torn
+	gap            Gap       // what was refused since the last gap record
+	refused        uint64    // what was refused in all
+	unsecured      *group    // what Open has found above every mark, while the disk has no room for it; the writer's
+	unsecuredAt    time.Time // when it was written
+	unsecuredCount uint64    // how many records are in it
+	stalled        error     // why the group that is under way waits for space; nil while none does
+	lastErr        error     // the latest failure of the writer or the keeper
+	lastAt         time.Time // when
 }
 
 // Close refuses what comes from now on, brings what was taken to disk, with a mark behind it, and releases the directory. Where

@@ -14,6 +14,8 @@ type spare struct {
 	file File
 }
 
+const sparePrefix = "spare-"
+
 // tail is the unused end of a segment that the writer has left.
 type tail struct {
 	segment *segment
@@ -78,7 +80,7 @@ func (j *Journal) prepareSpare() {
 	j.mu.Lock()
 	needless := j.spare != nil || j.config.NoAppend || j.stalled != nil
 	j.spares++ // the writer may not have renamed the last one yet
-	path := filepath.Join(j.dir, fmt.Sprintf("spare-%x%s", j.spares, temporarySuffix))
+	path := filepath.Join(j.dir, fmt.Sprintf("%s%x%s", sparePrefix, j.spares, temporarySuffix))
 	j.mu.Unlock()
 	if needless || j.owns() != nil {
 		return

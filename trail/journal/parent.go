@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // OpenIn opens a new journal for this process, in a directory of its own under parent. Config.Dir is ignored.
@@ -29,7 +30,7 @@ func OpenIn(parent string, config Config) (*Journal, error) {
 // them under the names of Status().Readers, then call RemoveDelivered. Journals that could not be opened are left to the next
 // Adopt, and named in the error beside those that were opened. Open reads all of a journal: have skip, where it is not nil, report
 // true for the directory of one that cannot be removed yet, rather than adopt it again and again. What is no journal is left alone,
-// and costs a look into its directory.
+// and costs a look into its directory; one that this process may not look into is named in the error.
 func Adopt(parent string, config Config, skip func(dir string) bool) ([]*Journal, error) {
 	config.setDefaults()
 	config.NoAppend = true
@@ -41,7 +42,11 @@ func Adopt(parent string, config Config, skip func(dir string) bool) ([]*Journal
 	var failed []error
 	for _, name := range names {
 		config.Dir = filepath.Join(parent, name)
-		if !isJournal(config.FS, config.Dir) || skip != nil && skip(config.Dir) {
+		is, err := isJournal(config.FS, config.Dir)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("adopt %s: %w", config.Dir, err))
+		}
+		if !is || skip != nil && skip(config.Dir) {
 			continue
 		}
 		j, err := Open(config)
@@ -55,10 +60,38 @@ func Adopt(parent string, config Config, skip func(dir string) bool) ([]*Journal
 	return adopted, errors.Join(failed...)
 }
 
-// isJournal reports whether a directory has a journal's lock. One without it is being made, or removed, or something else.
-func isJournal(f FS, dir string) bool {
+// lostAndFound is the directory that a file system has at its root, and that only the superuser may read.
+const lostAndFound = "lost+found"
+
+// isJournal reports whether a directory is a journal that can be locked. It has a lock, and a segment or a cursor; or, where its
+// owner died before it had one or while it was removed, nothing but an empty lock and what was being made. One without a lock is
+// being made, or removed, or something else.
+func isJournal(f FS, dir string) (bool, error) {
 	names, err := f.List(dir)
-	return err == nil && slices.Contains(names, lockName)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), err != nil && filepath.Base(dir) == lostAndFound:
+		return false, nil
+	case err != nil || !slices.Contains(names, lockName):
+		return false, err
+	}
+	bare := true
+	for _, name := range names {
+		if _, isSegment := segmentNumber(name); isSegment || strings.HasSuffix(name, cursorSuffix) {
+			return true, nil
+		}
+		bare = bare && (name == lockName || isTemporary(name))
+	}
+	if !bare {
+		return false, nil
+	}
+	lock, b, err := openSized(nil, f, filepath.Join(dir, lockName), 0)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) { // removed by who had it
+			err = nil
+		}
+		return false, err
+	}
+	return len(b) == 0, lock.Close()
 }
 
 // Cursors returns how far each reader of the journal in dir has come, by its name. It neither waits for the lock nor reads what is

@@ -2,9 +2,11 @@ package journal
 
 import (
 	"context"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -25,6 +27,15 @@ func TestAdopt(t *testing.T) {
 	require.NoError(t, err)
 	defer living.Close()
 	require.NoError(t, os.Mkdir(filepath.Join(parent, "something else"), 0o700))
+	foreign := map[string]string{}
+	for path, content := range map[string]string{
+		"app/lock": "", "app/upload.tmp": "precious", "app2/lock": "4711", "file": "",
+	} {
+		path = filepath.Join(parent, path)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		foreign[path] = content
+	}
 
 	none, err := Adopt(parent, config, nil)
 	require.NoError(t, err)
@@ -46,6 +57,33 @@ func TestAdopt(t *testing.T) {
 	require.NoError(t, j.RemoveDelivered())
 	require.NoDirExists(t, dead.Dir())
 	require.ErrorIs(t, living.RemoveDelivered(), ErrPinned, "not one that is in use")
+	for path, content := range foreign {
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, content, string(b))
+	}
+}
+
+// A directory that cannot be looked into may hold a journal: that is an error, and does not hold up the others.
+func TestAdoptBesideWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	s, _, _ := adoptable(t)
+	for _, dir := range []string{"/var/closed", "/var/" + lostAndFound} {
+		require.NoError(t, s.Mkdir(dir))
+	}
+	s.setFault(func(op, path string) error {
+		if op == "list" && path != "/var" && path != "/var/audit" { // nor into its quarantine
+			return fs.ErrPermission
+		}
+		return nil
+	})
+	adopted, err := Adopt("/var", Config{FS: s, Retention: time.Hour}, nil)
+	require.ErrorIs(t, err, fs.ErrPermission)
+	require.ErrorContains(t, err, "/var/closed")
+	require.NotContains(t, err.Error(), lostAndFound)
+	require.Len(t, adopted, 1)
+	s.setFault(nil)
+	require.NoError(t, adopted[0].Close())
 }
 
 // The owner of a directory is the only one, and its files are for nobody else.

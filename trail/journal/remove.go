@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"math"
 	"path/filepath"
-	"strings"
 )
 
 // RemoveDelivered closes an adopted journal and removes its directory. It returns ErrPinned, and the journal stays open, unless
@@ -71,7 +70,7 @@ func (j *Journal) removeFiles() error {
 		return err
 	}
 	for _, name := range names {
-		if name == lockName || strings.HasSuffix(name, temporarySuffix) {
+		if name == lockName || isTemporary(name) {
 			if err := j.fs.Remove(filepath.Join(j.dir, name)); err != nil {
 				return err
 			}

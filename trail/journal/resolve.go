@@ -13,7 +13,7 @@ type Damage struct {
 	Offset     int64  // where the invalid bytes begin
 	Bytes      int64  // how many there are; zero where the file ends too early, or is gone
 	From, To   uint64 // the sequence numbers that are lost; From > To when none is
-	Quarantine string // the file that has the bytes now; empty when there are none, or they could not be copied
+	Quarantine string // the file that has the bytes now, or says what is lost where there are none; empty when it could not be made
 }
 
 // Lost returns how many records are lost.
@@ -133,8 +133,10 @@ func (r *resolver) headless(i int) {
 	}
 	r.check(i, 0, s.size)
 	d := Damage{Segment: s.header.number, Bytes: s.size, From: r.next, To: min(r.before(i), r.mark)}
-	if s.size == 0 && d.Lost() == 0 { // nobody can say what it held; but it had its name only once it was on disk
+	if s.size == 0 { // nobody can say what it held; but it had its name only once it was on disk, and its removal leaves no name
 		r.damage = append(r.damage, d)
+		r.next = max(r.next, d.To+1)
+		return
 	}
 	r.lose(d)
 }

@@ -45,7 +45,7 @@ func (j *Journal) secure() error {
 	}
 	j.prepareSpare()
 	if len(records) > 0 {
-		j.unsecured, j.unsecuredAt = g, at
+		j.unsecured, j.unsecuredAt, j.unsecuredCount = g, at, uint64(len(records))
 		err = j.secureGroup()
 	} else {
 		err = j.begin(g, at)
@@ -62,16 +62,15 @@ func (j *Journal) secureGroup() error {
 	if j.unsecured == nil {
 		return nil
 	}
-	if err := j.begin(j.unsecured, j.unsecuredAt); err != nil {
-		return err
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.unsecured = nil
+	return j.begin(j.unsecured, j.unsecuredAt)
+}
+
+// secured notes that it is there. Called with mu held.
+func (j *Journal) secured() {
+	j.unsecured, j.unsecuredCount = nil, 0
 	for _, s := range j.segments {
 		s.needed = false
 	}
-	return nil
 }
 
 // framed is a frame's type and payload.

@@ -31,14 +31,14 @@ func segmentPath(dir string, number uint64) string {
 	return filepath.Join(dir, fmt.Sprintf("%016x%s", number, segmentSuffix))
 }
 
-// segmentNumber returns the number in a segment's file name.
+// segmentNumber returns the number in a segment's file name. One that no journal comes to is of something else.
 func segmentNumber(name string) (uint64, bool) {
 	digits, ok := strings.CutSuffix(name, segmentSuffix)
 	if !ok || len(digits) != 16 {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(digits, 16, 64)
-	return n, err == nil
+	return n, err == nil && n < 1<<63
 }
 
 // publish makes a group that is on disk known to readers.

@@ -13,6 +13,7 @@ type Status struct {
 	Bytes       int64  // of the segments' files
 	First       uint64 // the number of the oldest record that is left; above Last where none is
 	Last        uint64 // the highest number on disk; where the end is damaged, no reader comes so far
+	Unsecured   uint64 // how many up to Last no reader gets before the disk has room for them once more
 	Readers     []ReaderStatus
 	Damage      []Damage
 	Torn        []Torn
@@ -48,7 +49,7 @@ func (j *Journal) Status() Status {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	s := Status{
-		Dir: j.dir, Segments: len(j.segments), First: j.oldest(), Last: j.synced,
+		Dir: j.dir, Segments: len(j.segments), First: j.oldest(), Last: j.synced + j.unsecuredCount, Unsecured: j.unsecuredCount,
 		Damage: slices.Clone(j.damage), Torn: slices.Clone(j.torn),
 		Waiting: j.open.bytes() + j.writing.bytes(), Refused: j.refused,
 		LastError: j.lastErr, LastErrorAt: j.lastAt,
@@ -65,6 +66,9 @@ func (j *Journal) Status() Status {
 		if c.seq < newest {
 			r.Lag = newest - c.seq
 			r.Oldest = j.written(c.seq+1, now)
+			if c.seq >= j.synced {
+				r.Oldest = max(0, now.Sub(j.unsecuredAt))
+			}
 		}
 		s.Readers = append(s.Readers, r)
 	}
@@ -72,9 +76,12 @@ func (j *Journal) Status() Status {
 	return s
 }
 
-// newest returns the highest number that can be read, or zero. It is below the highest number on disk where the end is damaged:
+// newest returns the highest number that can be read, now or once the disk has room, or zero. It is below the highest number on disk where the end is damaged:
 // no reader comes so far. Called with mu held.
 func (j *Journal) newest() uint64 {
+	if j.unsecured != nil {
+		return j.synced + j.unsecuredCount
+	}
 	for _, s := range slices.Backward(j.segments) {
 		if n := len(s.extents); n > 0 {
 			return s.extents[n-1].last

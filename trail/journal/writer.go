@@ -249,6 +249,9 @@ func (j *Journal) done(g *group, e encoded) {
 		j.gap.From = e.gap.To
 	}
 	j.publish(e.extent(j.active.end))
+	if g == j.unsecured {
+		j.secured()
+	}
 	j.marked = e.first - 1
 	j.active.end += int64(len(e.bytes))
 }
