@@ -24,6 +24,8 @@ type adoption struct {
 	mu       sync.Mutex // guards all below
 	journals map[*journal.Journal]bool
 	left     map[string]left // by directory
+	damaged  map[string]bool // what is reported: the directory, and what it has lost
+	lost     uint64          // records of journals that were adopted
 	ended    bool            // end has closed what is open
 }
 
@@ -36,7 +38,7 @@ type left struct {
 // adopt begins the search, now and every AdoptInterval.
 func (s *journaled) adopt() *adoption {
 	running, stop := s.trail.running()
-	a := &adoption{store: s, running: running, stop: stop, journals: map[*journal.Journal]bool{}, left: map[string]left{}}
+	a := &adoption{store: s, running: running, stop: stop, journals: map[*journal.Journal]bool{}, left: map[string]left{}, damaged: map[string]bool{}}
 	a.done.Go(func() {
 		again := time.NewTicker(s.trail.config.AdoptInterval)
 		defer again.Stop()
@@ -80,6 +82,7 @@ func (a *adoption) search() {
 			continue
 		}
 		a.done.Go(func() {
+			a.recordDamage(j)
 			if err := a.deliver(j); err != nil {
 				report(fmt.Errorf("otelaudit: the adopted journal %s: %w", j.Dir(), err))
 			}
@@ -231,15 +234,14 @@ func (a *adoption) end(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-func (a *adoption) status() []journal.Status {
+func (a *adoption) status() (all []journal.Status, lost uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var all []journal.Status
 	for j := range a.journals {
 		all = append(all, j.Status())
 	}
 	for _, l := range a.left {
 		all = append(all, l.status)
 	}
-	return all
+	return all, a.lost
 }

@@ -3,8 +3,10 @@ package trail_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,6 +55,50 @@ func awaitNoDir(t *testing.T, dir string) {
 		_, err := os.Stat(dir)
 		return os.IsNotExist(err)
 	}, patience, time.Millisecond, "%s is still there", dir)
+}
+
+// lossy removes a segment from the middle of a journal. It returns the numbers that were in it.
+func lossy(t *testing.T, dir string) (from, to uint64) {
+	t.Helper()
+	segments, err := filepath.Glob(filepath.Join(dir, "*.segment"))
+	require.NoError(t, err)
+	require.Greater(t, len(segments), 3)
+	require.NoError(t, os.Remove(segments[2]))
+	view, err := journal.Look(nil, dir)
+	require.NoError(t, err)
+	damage := view.Status().Damage
+	require.Len(t, damage, 1)
+	return damage[0].From, damage[0].To
+}
+
+func metadataOf(t *testing.T, r *otelaudit.Record, key attribute.Key) attribute.KeyValue {
+	t.Helper()
+	i := slices.IndexFunc(r.Metadata, func(kv attribute.KeyValue) bool { return kv.Key == key })
+	require.GreaterOrEqual(t, i, 0, "%s", r.Action)
+	return r.Metadata[i]
+}
+
+// What an adopted journal has lost is reported, recorded, counted and noted: the journal itself goes.
+func TestAnAdoptedLossIsRecorded(t *testing.T) {
+	t.Parallel()
+	parent := t.TempDir()
+	dir := gone(t, parent, slices.Repeat([]string{"one.create"}, 40), func(c *trail.Config) { c.SegmentBytes = 4 << 10 })
+	from, to := lossy(t, dir)
+	up := newDouble()
+	tr := openQuiet(t, up, inParent(parent))
+	require.Eventually(t, func() bool { return slices.Contains(up.actions(), "otelaudit.journal.lost") }, patience, time.Millisecond)
+	reports.await(t, dir, fmt.Sprintf("%d records are lost (%d to %d)", to+1-from, from, to))
+	require.Eventually(t, func() bool { return len(tr.Status().Adopted) == 0 }, patience, time.Millisecond)
+	require.Equal(t, to+1-from, tr.Status().Lost)
+	require.NoError(t, tr.ForceFlush(t.Context()))
+	lost := slices.DeleteFunc(up.stored(), func(r *otelaudit.Record) bool { return r.Action != "otelaudit.journal.lost" })
+	require.Len(t, lost, 1)
+	require.Equal(t, otelaudit.Target{Type: "journal", ID: filepath.Base(dir)}, lost[0].Target)
+	require.Equal(t, otelaudit.Failure, lost[0].Outcome)
+	require.Equal(t, []string{fmt.Sprintf("%d-%d", from, to)}, metadataOf(t, lost[0], "journal.lost").Value.AsStringSlice())
+	notes, err := filepath.Glob(filepath.Join(dir, "quarantine", "*"))
+	require.NoError(t, err)
+	require.Len(t, notes, 1)
 }
 
 func TestAJournalOfAProcessThatIsGoneIsAdopted(t *testing.T) {

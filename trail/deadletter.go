@@ -26,7 +26,7 @@ import (
 // DeadLetter is a record that a sink does not get: its exporter will never take it, or somebody has said to skip it.
 type DeadLetter struct {
 	Sink   string    // who does not get it
-	Dir    string    // the name of the journal's directory, where that was another process's
+	Dir    string    // the name of the journal's directory
 	Seq    uint64    // its number there
 	Time   time.Time // when it was set aside
 	Reason string    // why
@@ -107,6 +107,9 @@ func Skip(dir, sink string, n int) (skipped []DeadLetter, err error) {
 	for len(skipped) < n {
 		records, err := r.Next(ended(), n-len(skipped), maxBatchBytes) // which returns what is there, and does not wait
 		if errors.Is(err, context.Canceled) {
+			if status := j.Status(); status.Unsecured > 0 {
+				return skipped, fmt.Errorf("trail: the last %d records wait until the disk has room: %w", status.Unsecured, status.LastError)
+			}
 			break
 		}
 		if err != nil {
@@ -115,7 +118,7 @@ func Skip(dir, sink string, n int) (skipped []DeadLetter, err error) {
 		var batch []DeadLetter
 		for i := range records {
 			batch = append(batch, DeadLetter{
-				Sink: sink, Dir: filepath.Base(dir), Seq: records[i].Seq, Time: time.Now().UTC(), Reason: "skipped on demand",
+				Sink: sink, Dir: nameOf(dir), Seq: records[i].Seq, Time: time.Now().UTC(), Reason: "skipped on demand",
 				Data: canonical(dir, &records[i]),
 			})
 		}
@@ -128,6 +131,14 @@ func Skip(dir, sink string, n int) (skipped []DeadLetter, err error) {
 		skipped = append(skipped, batch...)
 	}
 	return skipped, nil
+}
+
+// nameOf returns the name of a journal's directory, also where it is given as ".".
+func nameOf(dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	return filepath.Base(dir)
 }
 
 // canonical returns the bytes of the record that the journal in dir has under jr.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/rj-gamer/go-activity-tracker/otelaudit"
@@ -257,7 +256,7 @@ func (d *deliverer) setAside(bad *BadRecordsError, from int) (map[int]error, boo
 
 func (d *deliverer) letter(seq uint64, data []byte, reason error) DeadLetter {
 	return DeadLetter{
-		Sink: d.name, Dir: filepath.Base(d.journal.Dir()), Seq: seq, Time: time.Now().UTC(),
+		Sink: d.name, Dir: nameOf(d.journal.Dir()), Seq: seq, Time: time.Now().UTC(),
 		Reason: clip(reason.Error()), Data: data,
 	}
 }
@@ -376,7 +375,11 @@ func (d *deliverer) left() error {
 		return nil
 	}
 	err := fmt.Errorf("otelaudit: sink %q: %s left in the journal %s: the next start on it delivers them", d.name, records(n), d.journal.Dir())
-	if cause := d.trouble(); cause != nil {
+	cause := d.trouble()
+	if cause == nil && status.Unsecured > 0 {
+		cause = status.LastError // the disk is full
+	}
+	if cause != nil {
 		err = fmt.Errorf("%w: %w", err, cause)
 	}
 	return err

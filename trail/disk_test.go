@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -283,6 +284,59 @@ func TestATrailOpensOnAFullDiskThatItsSinkEmpties(t *testing.T) {
 	require.True(t, disk.removed.Load())
 	require.NoError(t, tr.ForceFlush(t.Context()))
 	require.Len(t, up.actions(), 100)
+}
+
+// What cannot be delivered before a full disk has room again is left, and said to be.
+func TestDeliverOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	dir, down, disk := t.TempDir(), newDouble(), newDisk()
+	down.failWith(errors.New("down"))
+	tr := open(t, down, inDir(dir), disk.under)
+	mustTrack(t, tr, "one.create", "two.create", "three.create")
+	disk.failWith(func(op, path string) error {
+		if op == "sync" || strings.HasSuffix(path, ".cursor") {
+			return nil
+		}
+		return syscall.ENOSPC
+	})
+	require.Error(t, shut(tr))
+	up := newDouble()
+	deliver := func() (trail.Status, error) {
+		return trail.Deliver(t.Context(), trail.Config{Dir: dir, FS: disk, Sinks: []trail.Sink{{Name: "double", Exporter: up}}})
+	}
+	status, err := deliver()
+	require.ErrorContains(t, err, "left in the journal")
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	require.Equal(t, 3-len(up.actions()), status.Sinks[0].Waiting)
+	require.Positive(t, status.Sinks[0].Waiting)
+	disk.failWith(func(string, string) error { return nil })
+	_, err = deliver()
+	require.NoError(t, err)
+	require.Len(t, up.actions(), 3)
+}
+
+// What damage has cost is an error of who delivers the rest, and is in the next opening, though nothing of it is left to be seen.
+func TestDeliverSaysWhatIsLost(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	from, to := lossy(t, gone(t, dir, slices.Repeat([]string{"one.create"}, 40), inDir(dir), func(c *trail.Config) {
+		c.ParentDir, c.SegmentBytes = "", 4<<10
+	}))
+	up := newDouble()
+	for range 2 {
+		_, err := trail.Deliver(t.Context(), trail.Config{Dir: dir, Sinks: []trail.Sink{{Name: "double", Exporter: up}}})
+		require.ErrorContains(t, err, fmt.Sprintf("has lost %d records, which nobody gets: %d-%d", to+1-from, from, to))
+	}
+	require.Len(t, up.actions(), int(40-(to+1-from)))
+	opening := make(chan *otelaudit.Record, 1)
+	up.answerWith(func(_ context.Context, b *trail.Batch) error {
+		opening <- b.Records[0].Clone()
+		return nil
+	})
+	tr := open(t, up, inDir(dir))
+	require.NoError(t, tr.ForceFlush(t.Context()))
+	require.Equal(t, []string{fmt.Sprintf("%d-%d", from, to)}, metadataOf(t, <-opening, "journal.lost").Value.AsStringSlice())
+	require.Equal(t, to+1-from, tr.Status().Lost)
 }
 
 // Who skips a record or delivers what is left does not know how long the owner wants to keep it.

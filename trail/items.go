@@ -2,7 +2,6 @@ package trail
 
 import (
 	"fmt"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -81,7 +80,7 @@ func decode(decoder *integrity.Decoder, dir string, jr *journal.Record, r *otela
 
 func gapRecord(dir string, jr *journal.Record, resource attribute.Set) *otelaudit.Record {
 	gap, to := jr.Gap, jr.Gap.To.UTC().Truncate(time.Microsecond)
-	name := filepath.Base(dir)
+	name := nameOf(dir)
 	return &otelaudit.Record{
 		// The same for each sink and each delivery.
 		ID:       otelaudit.DeriveID(actionGap, fmt.Sprintf("%s %d %d %d", name, jr.Seq, gap.From.UnixNano(), gap.To.UnixNano())),

@@ -84,19 +84,12 @@ func advice(err error) string {
 // recordOpening appends the record of the opening, with what became of the records of earlier processes.
 func (s *journaled) recordOpening() error {
 	status := s.journal.Status()
-	var damaged []string
-	for _, d := range status.Damage {
-		report(fmt.Errorf("otelaudit: journal %s: segment %d is damaged: %d records are lost (%d to %d), %d bytes set aside in %q",
-			status.Dir, d.Segment, d.Lost(), d.From, d.To, d.Bytes, d.Quarantine))
-		if d.Lost() > 0 {
-			damaged = append(damaged, fmt.Sprintf("%d-%d", d.From, d.To))
-		}
-	}
+	reportDamage(&status)
 	c := s.newCall()
 	if err := s.trail.openingRecord(&c.first,
 		attribute.Int64("journal.first", int64(status.First)), //nolint:gosec // a count
 		attribute.Int64("journal.last", int64(status.Last)),   //nolint:gosec // a count
-		attribute.StringSlice("journal.lost", damaged),
+		attribute.StringSlice("journal.lost", losses(&status)),
 	); err != nil {
 		return err
 	}
@@ -235,12 +228,14 @@ func closing(ctx context.Context, f func() error) error {
 
 func (s *journaled) status(status *Status) {
 	own := s.journal.Status()
-	status.Journal = &own
+	status.Journal, status.Lost = &own, own.Lost()
 	for _, d := range s.deliverers {
 		status.Sinks = append(status.Sinks, d.status(&own))
 	}
 	if s.adoption != nil {
-		status.Adopted = s.adoption.status()
+		adopted, lost := s.adoption.status()
+		status.Adopted = adopted
+		status.Lost += lost
 	}
 }
 

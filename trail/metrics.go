@@ -8,8 +8,6 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
-
-	"github.com/rj-gamer/go-activity-tracker/trail/journal"
 )
 
 // metrics are those of the draft audit signal, and a few of otelaudit's own. What Status knows is read from there when
@@ -56,12 +54,12 @@ var ofTrail = []struct {
 var ofJournal = []struct {
 	name, unit, description string
 	gauge                   bool
-	value                   func(*journal.Status) uint64
+	value                   func(*Status) uint64
 }{
-	{"otelaudit.journal.refused", "{record}", "Records that the journal did not take: their Track returned an error.", false, func(s *journal.Status) uint64 { return s.Refused }},
-	{"otelaudit.journal.lost", "{record}", "Records that were on disk and cannot be read any more.", true, (*journal.Status).Lost},
-	{"otelaudit.journal.size", "By", "What the journal's segments take on disk.", true, func(s *journal.Status) uint64 { return uint64(s.Bytes) }},
-	{"otelaudit.journal.waiting", "By", "What waits for the disk.", true, func(s *journal.Status) uint64 { return uint64(s.Waiting) }},
+	{"otelaudit.journal.refused", "{record}", "Records that the journal did not take: their Track returned an error.", false, func(s *Status) uint64 { return s.Journal.Refused }},
+	{"otelaudit.journal.lost", "{record}", "Records that were on disk and cannot be read any more, also of adopted journals.", true, func(s *Status) uint64 { return s.Lost }},
+	{"otelaudit.journal.size", "By", "What the journal's segments take on disk.", true, func(s *Status) uint64 { return uint64(s.Journal.Bytes) }},
+	{"otelaudit.journal.waiting", "By", "What waits for the disk.", true, func(s *Status) uint64 { return uint64(s.Journal.Waiting) }},
 }
 
 // ofSink are the metrics that each sink has.
@@ -117,7 +115,7 @@ func (m *metrics) register(t *Trail) error {
 		}
 		for i, d := range ofJournal {
 			if status.Journal != nil {
-				o.ObserveInt64(journals[i], int64(d.value(status.Journal))) //nolint:gosec // a count
+				o.ObserveInt64(journals[i], int64(d.value(&status))) //nolint:gosec // a count
 			}
 		}
 		for _, s := range status.Sinks {

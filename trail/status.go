@@ -36,6 +36,7 @@ type Status struct {
 	Ignored       uint64 // activities that the policy left out
 	UnknownActors uint64 // records whose actor nobody named
 	AheadOfClock  uint64 // records whose time lay ahead of the clock
+	Lost          uint64 // records that were on disk and cannot be read any more: of the trail's own journal, and of those it has adopted
 	Sinks         []SinkStatus
 	Journal       *journal.Status  // of the trail's own journal; nil without one
 	Adopted       []journal.Status // of other processes' journals that this one delivers, or has left to others, whose sinks they still wait for
