@@ -42,7 +42,8 @@ func lostError(s *journal.Status) error {
 	if lost == nil {
 		return nil
 	}
-	return fmt.Errorf("trail: the journal %s has lost %d records, which nobody gets: %s", s.Dir, s.Lost(), strings.Join(lost, ", "))
+	return fmt.Errorf("trail: the journal %s is damaged: %s lost, which nobody gets: %s; \"otelaudit journal inspect\" says more",
+		s.Dir, records(s.Lost()), strings.Join(lost, ", "))
 }
 
 // recordDamage reports what was damaged in an adopted journal, and records what it has lost, once in this process.

@@ -325,7 +325,7 @@ func TestDeliverSaysWhatIsLost(t *testing.T) {
 	up := newDouble()
 	for range 2 {
 		_, err := trail.Deliver(t.Context(), trail.Config{Dir: dir, Sinks: []trail.Sink{{Name: "double", Exporter: up}}})
-		require.ErrorContains(t, err, fmt.Sprintf("has lost %d records, which nobody gets: %d-%d", to+1-from, from, to))
+		require.ErrorContains(t, err, fmt.Sprintf("%d records are lost, which nobody gets: %d-%d;", to+1-from, from, to))
 	}
 	require.Len(t, up.actions(), int(40-(to+1-from)))
 	opening := make(chan *otelaudit.Record, 1)

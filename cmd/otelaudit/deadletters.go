@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 
 	"github.com/rj-gamer/go-activity-tracker/trail"
 )
@@ -53,5 +56,17 @@ func printDeadLetters(ctx context.Context, s *streams, dir string, asJSON bool) 
 	if p.unreadable > 0 {
 		return errFault
 	}
-	return nil
+	return wholeDeadLetters(ctx, dir)
+}
+
+// wholeDeadLetters checks that none of the dead letters is missing.
+func wholeDeadLetters(ctx context.Context, dir string) error {
+	_, status, err := newLooker(ctx, filepath.Join(dir, deadLettersName)).lookTwice()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err == nil && len(status.Damage) > 0:
+		err = fmt.Errorf("the dead letters are damaged, %d are lost: otelaudit journal inspect %s says which", status.Lost(), printable(dir))
+	}
+	return err
 }

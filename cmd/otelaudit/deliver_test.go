@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -54,6 +55,27 @@ func TestDeliver(t *testing.T) {
 	require.Equal(t, `{"dir":"DIR","sink":"postgres","delivered":0,"dead_letters":0,"left":0}`+"\n",
 		succeed(t, dir, "journal deliver DIR -json -postgres "+url), "there is nothing more")
 	require.Len(t, stored(t, pg), 5)
+}
+
+// What damage has cost is not delivered, and stays reported when all the rest is.
+func TestDeliverOfADamagedJournal(t *testing.T) {
+	t.Parallel()
+	dir := leftBehind(t)
+	require.NoError(t, os.Remove(segments(t, dir)[0]))
+	url, pg := database(t)
+	for _, delivered := range []int{4, 0} {
+		status, stdout, stderr := otelauditCommand(t, dir, "journal deliver DIR -postgres "+url)
+		require.Equal(t, fault, status)
+		require.Equal(t, fmt.Sprintf("delivered %d, dead letters 0, left 0\n", delivered), stdout)
+		require.Contains(t, stderr, "1 record is lost, which nobody gets: 4-4;")
+	}
+	require.Len(t, stored(t, pg), 4)
+	status, stdout, _ := otelauditCommand(t, dir, "journal inspect DIR")
+	require.Equal(t, fault, status)
+	note := "DIR/quarantine/0000000000000002-00000000-lost-4-4.damaged"
+	require.Contains(t, stdout, "damage         segment 2, byte 0, the rest is gone (noted in "+note+"); 4: lost\n  DAMAGED: 1 record is lost\n")
+	require.NoError(t, os.Remove(strings.ReplaceAll(note, "DIR", dir)))
+	require.Contains(t, succeed(t, dir, "journal inspect DIR"), "  intact\n")
 }
 
 func TestDeliverForANewSink(t *testing.T) {

@@ -30,7 +30,8 @@ func wasJournal(names []string) bool {
 	return slices.Contains(names, deadLettersName) || slices.Contains(names, quarantineName)
 }
 
-// journalsAt returns dir where it is a journal, else the journals in it: dir may be a trail.Config.ParentDir.
+// journalsAt returns dir where it is a journal, else the journals in it: dir may be a trail.Config.ParentDir. What cannot be looked
+// into may be one too, but for the directory that a file system has at its root.
 func journalsAt(dir string) ([]string, error) {
 	names, err := journal.OS().List(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -46,10 +47,8 @@ func journalsAt(dir string) ([]string, error) {
 	for _, name := range names {
 		path := filepath.Join(dir, name)
 		below, err := journal.OS().List(path)
-		if err != nil && !errors.Is(err, syscall.ENOTDIR) && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		if isJournal(below) || wasJournal(below) {
+		closed := err != nil && !errors.Is(err, syscall.ENOTDIR) && !errors.Is(err, fs.ErrNotExist) && name != "lost+found"
+		if closed || isJournal(below) || wasJournal(below) {
 			found = append(found, path)
 		}
 	}
@@ -93,6 +92,8 @@ func explained(err error, dir string) error {
 			"(fuser -v %s names it)", dir, filepath.Join(dir, lockName))
 	case errors.Is(err, journal.ErrFormat):
 		return fmt.Errorf("%s: %w; if it is of a later version, use the otelaudit of the program that wrote it", dir, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: run this as the user of the services that write there", err)
 	}
 	return err
 }

@@ -151,6 +151,12 @@ DIR/billing-2
 	require.Equal(t, fault, status)
 	require.Contains(t, stderr, "otelaudit: read DIR/billing-1: ")
 	require.Contains(t, stdout, "DIR/billing-2\n  records        1, ")
+	require.NoError(t, os.RemoveAll(filepath.Join(parent, "billing-1")))
+	require.NoError(t, os.Symlink("loop", filepath.Join(parent, "loop")))
+	status, stdout, stderr = otelauditCommand(t, parent, "journal inspect DIR")
+	require.Equal(t, fault, status, "it may be a journal")
+	require.Contains(t, stderr, "otelaudit: read DIR/loop: ")
+	require.Contains(t, stdout, "DIR/billing-2\n  records        1, ")
 }
 
 func TestInspectCountsDeadLetters(t *testing.T) {
@@ -162,6 +168,19 @@ func TestInspectCountsDeadLetters(t *testing.T) {
 	status, stdout, _ := otelauditCommand(t, dir, "journal inspect DIR")
 	require.Equal(t, fault, status)
 	require.Contains(t, stdout, "dead letters   1\n  damage         dead-letters: segment 1, byte 1024, ")
+	status, stdout, stderr := otelauditCommand(t, dir, "journal dead-letters DIR")
+	require.Equal(t, fault, status)
+	require.Contains(t, stdout, "invoice/5 ")
+	require.Equal(t, "otelaudit: the dead letters are damaged, 1 are lost: otelaudit journal inspect DIR says which\n", stderr)
+}
+
+// What cannot be looked into is not taken for nothing.
+func TestInspectDeadLettersThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	dir := leftBehind(t)
+	write(t, filepath.Join(dir, deadLettersName), "")
+	require.Contains(t, fail(t, dir, "journal inspect DIR"), "otelaudit: read DIR/dead-letters: ")
+	require.Contains(t, fail(t, dir, "journal dead-letters DIR"), "DIR/dead-letters")
 }
 
 func TestInspectWhatStaysOfADeliveredJournal(t *testing.T) {

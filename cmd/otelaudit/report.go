@@ -83,7 +83,7 @@ func inspected(ctx context.Context, dir string) (*report, error) {
 // deadLetters counts the dead letters, and looks whether they are intact.
 func (r *report) deadLetters(ctx context.Context) error {
 	dir := filepath.Join(r.Dir, deadLettersName)
-	if !isDirectory(dir) {
+	if _, err := journal.OS().List(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	_, status, err := newLooker(ctx, dir).lookTwice()
@@ -118,6 +118,10 @@ func (r *report) faults(status *journal.Status, store string) error {
 		sr := stretch("damaged", d.Segment, d.Offset, d.Bytes)
 		if d.Lost() > 0 {
 			sr.From, sr.To = d.From, d.To
+		}
+		if d.Quarantine != "" { // a note of what has left no bytes
+			sr.Quarantine = d.Quarantine
+			known[filepath.Base(d.Quarantine)] = true
 		}
 		r.Damage = append(r.Damage, sr)
 		r.Intact = false

@@ -83,6 +83,9 @@ func (s *stretchReport) String() string {
 	switch {
 	case s.Bytes == 0:
 		where = fmt.Sprintf("segment %x, byte %d, the rest is gone", s.Segment, s.Offset)
+		if s.Quarantine != "" {
+			where += " (noted in " + printable(s.Quarantine) + ")"
+		}
 	case s.Quarantine != "":
 		where += " (kept in " + printable(s.Quarantine) + ")"
 	}
