@@ -18,7 +18,8 @@ type directory struct {
 	ends      map[*segment]int64 // behind the last byte of a segment that is not zero
 	temporary []string           // files that a crash left unfinished
 	damage    []Damage
-	unnoted   error // why it may have lost more than damage says: the notes cannot be read
+	noted     []numbers // what notes say is lost
+	unread    error     // why it may have lost more than damage says: the notes cannot be read
 	torn      []Torn
 	mark      uint64 // the highest number that was on disk for sure
 	next      uint64 // the number behind the last record
@@ -93,7 +94,7 @@ func readDir(f FS, dir string, beside bool, m mutation) (*directory, error) {
 		d.ends[s] = max(r.files[i].end, dataStart)
 	}
 	d.torn, d.mark, d.next = r.torn, r.mark, r.next
-	d.damage, d.unnoted = noted(f, dir, r.damage)
+	d.damage, d.noted, d.unread = readNotes(f, dir, r.damage)
 	return d, nil
 }
 

@@ -365,11 +365,15 @@ func TestTheDirectoryIsRemoved(t *testing.T) {
 		third, err := j.Append(ctx, []byte("three"))
 		require.NoError(t, err)
 		require.Equal(t, uint64(3), third, "behind the gap record; no number comes twice")
-		status := j.Status()
-		require.Equal(t, []Damage{{Segment: 1, From: 1, To: 1}}, status.Damage)
+		synctest.Wait()
+		want := []Damage{{Segment: 1, From: 1, To: 1, Quarantine: "/var/audit/quarantine/0000000000000001-00000000-lost-1-1.damaged"}}
+		require.Equal(t, want, j.Status().Damage)
 		_, err = Open(small(s))
 		require.ErrorIs(t, err, ErrLocked)
 		require.NoError(t, j.Close())
 		require.NoError(t, j.Close(), "again")
+		view, err := Look(s, "/var/audit")
+		require.NoError(t, err)
+		require.Equal(t, want, view.Status().Damage, "it stays reported")
 	})
 }

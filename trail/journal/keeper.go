@@ -35,13 +35,15 @@ var zeros [1 << 20]byte
 // How often a writer that waits for space looks whether there is some.
 const spacePause = 100 * time.Millisecond
 
-// keep removes segments that nobody needs and prepares the next one, until the journal closes. It alone removes them.
+// keep notes losses, removes segments that nobody needs and prepares the next one, until the journal closes. It alone removes them.
 func (j *Journal) keep() {
 	for {
 		<-j.kick
 		closing := j.isClosing()
 		j.trim()
+		_ = j.noteLosses() // before what shows them goes; or on a full disk when something has
 		j.reclaim()
+		_ = j.noteLosses()
 		if closing {
 			return
 		}

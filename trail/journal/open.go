@@ -104,9 +104,9 @@ func (j *Journal) recover() error {
 		}
 	}
 	j.cursors, j.segments = state.cursors, state.segments
-	j.damage, j.torn = state.damage, state.torn
-	if state.unnoted != nil {
-		j.note(fmt.Errorf("journal: quarantine: %w", state.unnoted))
+	j.damage, j.noted, j.torn = state.damage, state.noted, state.torn
+	if state.unread != nil {
+		j.note(fmt.Errorf("journal: quarantine: %w", state.unread))
 	}
 	j.next, j.number = state.next, state.number
 	j.synced, j.marked = state.next-1, min(state.mark, state.next-1)

@@ -81,6 +81,7 @@ func (j *Journal) revisit(there map[string]bool) error {
 		}
 		if from := max(s.header.first, addOne(passed)); from <= s.last {
 			j.damage = append(j.damage, Damage{Segment: s.header.number, From: from, To: s.last})
+			notify(j.kick)
 		}
 	}
 	j.segments = kept

@@ -63,9 +63,12 @@ func Adopt(parent string, config Config, skip func(dir string) bool) ([]*Journal
 // lostAndFound is the directory that a file system has at its root, and that only the superuser may read.
 const lostAndFound = "lost+found"
 
-// isJournal reports whether a directory is a journal that can be locked. It has a lock, and a segment or a cursor; or, where its
-// owner died before it had one or while it was removed, nothing but an empty lock and what was being made. One without a lock is
-// being made, or removed, or something else.
+// besides is what a journal has besides segments, cursors and what is being made. The dead letters are trail's.
+var besides = []string{lockName, quarantineName, "dead-letters"}
+
+// isJournal reports whether a directory is a journal that can be locked. It has a lock, which is empty, and a segment or a cursor;
+// or, where its owner died before it had one or while it was removed, nothing that is not a journal's. One without a lock is being
+// made, or removed, or something else.
 func isJournal(f FS, dir string) (bool, error) {
 	names, err := f.List(dir)
 	switch {
@@ -74,14 +77,13 @@ func isJournal(f FS, dir string) (bool, error) {
 	case err != nil || !slices.Contains(names, lockName):
 		return false, err
 	}
-	bare := true
+	bare, used := true, false
 	for _, name := range names {
-		if _, isSegment := segmentNumber(name); isSegment || strings.HasSuffix(name, cursorSuffix) {
-			return true, nil
-		}
-		bare = bare && (name == lockName || isTemporary(name))
+		_, isSegment := segmentNumber(name)
+		used = used || isSegment || strings.HasSuffix(name, cursorSuffix)
+		bare = bare && (slices.Contains(besides, name) || isTemporary(name))
 	}
-	if !bare {
+	if !bare && !used {
 		return false, nil
 	}
 	lock, b, err := openSized(nil, f, filepath.Join(dir, lockName), 0)

@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"syscall"
 )
 
 // quarantineName is the directory that keeps copies of damaged and torn bytes, and notes of what was lost without leaving any. The
@@ -19,6 +17,7 @@ func (j *Journal) quarantine() {
 	for i := range j.damage {
 		j.quarantineDamage(&j.damage[i])
 	}
+	_ = j.noteLosses() // the keeper tries again
 	for i := range j.torn {
 		t := &j.torn[i]
 		t.Quarantine = j.keepCopy(t.Segment, t.Offset, t.Bytes, "torn")
@@ -26,59 +25,9 @@ func (j *Journal) quarantine() {
 }
 
 func (j *Journal) quarantineDamage(d *Damage) {
-	switch {
-	case j.view || d.Quarantine != "":
-	case d.Bytes > 0:
+	if d.Bytes > 0 && !j.view {
 		d.Quarantine = j.keepCopy(d.Segment, d.Offset, d.Bytes, "damaged")
-	case d.Lost() > 0:
-		d.Quarantine = j.keepNote(d)
 	}
-}
-
-// noteFormat is the name of the file that says which records were lost without leaving any bytes: the segment and the offset, the
-// first number and the last.
-const noteFormat = "%016x-%08x-lost-%d-%d.damaged"
-
-// keepNote writes down a loss that has left no bytes, and returns the note's path. Else nobody could tell it any more from
-// records that were delivered and removed, once those who wait have passed it.
-func (j *Journal) keepNote(d *Damage) string {
-	dir := filepath.Join(j.dir, quarantineName)
-	path := filepath.Join(dir, fmt.Sprintf(noteFormat, d.Segment, d.Offset, d.From, d.To))
-	err := j.owns()
-	if err == nil {
-		err = makeDir(j.fs, dir)
-	}
-	if err == nil {
-		err = j.writeFile(dir, path, fmt.Appendf(nil, "records %d to %d are lost\n", d.From, d.To))
-	}
-	if err != nil {
-		j.note(fmt.Errorf("journal: quarantine: %w", err))
-		return ""
-	}
-	return path
-}
-
-// noted adds to damage what the notes in a journal's quarantine say of losses before. They count until somebody moves them away.
-func noted(f FS, dir string, damage []Damage) ([]Damage, error) {
-	dir = filepath.Join(dir, quarantineName)
-	names, err := f.List(dir)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return damage, nil
-	}
-	for _, name := range names {
-		var d Damage
-		if _, err := fmt.Sscanf(name, noteFormat, &d.Segment, &d.Offset, &d.From, &d.To); err != nil || name != fmt.Sprintf(noteFormat, d.Segment, d.Offset, d.From, d.To) {
-			continue
-		}
-		d.Quarantine = filepath.Join(dir, name)
-		same := func(other Damage) bool { return other.Bytes == 0 && other.From == d.From && other.To == d.To }
-		if i := slices.IndexFunc(damage, same); i >= 0 {
-			damage[i].Quarantine = d.Quarantine
-		} else {
-			damage = append(damage, d)
-		}
-	}
-	return damage, err
 }
 
 // keepCopy copies bytes of a segment and returns the copy's path. Where it cannot, the segment itself is kept.

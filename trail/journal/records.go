@@ -45,7 +45,7 @@ func Look(fs FS, dir string) (*View, error) {
 	}
 	return &View{&Journal{
 		config: config, fs: config.FS, dir: dir, view: true, open: newGroup(),
-		segments: d.segments, cursors: d.cursors, damage: d.damage, torn: d.torn, synced: d.next - 1, lastErr: d.unnoted,
+		segments: d.segments, cursors: d.cursors, damage: d.damage, torn: d.torn, synced: d.next - 1, lastErr: d.unread,
 	}}, nil
 }
 

@@ -52,6 +52,9 @@ func (j *Journal) removeFiles() error {
 			return err
 		}
 	}
+	if err := j.noteLosses(); err != nil {
+		return err
+	}
 	for _, required := range []bool{false, true} {
 		for _, c := range j.cursors {
 			if c.required != required {

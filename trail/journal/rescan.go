@@ -45,8 +45,9 @@ func (j *Journal) rescan(seg *segment) error {
 	}
 	seg.extents = again.extents
 	for _, d := range r.damage { // another reader may have met it too
-		if !slices.Contains(j.damage, d) {
+		if !slices.ContainsFunc(j.damage, d.same) {
 			j.damage = append(j.damage, d)
+			notify(j.kick)
 		}
 	}
 	return nil

@@ -24,6 +24,12 @@ func (d Damage) Lost() uint64 {
 	return d.To + 1 - d.From
 }
 
+// same reports whether other is the same damage, wherever its bytes are now.
+func (d Damage) same(other Damage) bool {
+	d.Quarantine, other.Quarantine = "", ""
+	return d == other
+}
+
 // Torn is what a crash left of a group that was never confirmed to anybody.
 type Torn struct {
 	Segment    uint64 // its number
