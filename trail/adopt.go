@@ -21,12 +21,15 @@ type adoption struct {
 	stop    context.CancelFunc
 	done    sync.WaitGroup
 
-	mu       sync.Mutex // guards all below
-	journals map[*journal.Journal]bool
-	left     map[string]left // by directory
-	damaged  map[string]bool // what is reported: the directory, and what it has lost
-	lost     uint64          // records of journals that were adopted
-	ended    bool            // end has closed what is open
+	recording sync.Mutex // one goroutine records losses
+
+	mu         sync.Mutex // guards all below
+	journals   map[*journal.Journal]bool
+	left       map[string]left   // by directory
+	damaged    map[string]bool   // what is reported: the directory, and what it has lost
+	lost       uint64            // records of journals that were adopted
+	unrecorded []*journal.Status // of journals with what they have lost and nobody has recorded
+	ended      bool              // end has closed what is open
 }
 
 // left is a journal that was delivered as far as this trail can, and is closed again: others have the sinks that it still waits for.
@@ -69,6 +72,7 @@ func (a *adoption) search() {
 	if err != nil {
 		report(fmt.Errorf("otelaudit: adopt journals of processes that are gone: %w", err))
 	}
+	defer a.recordLosses()
 	for _, j := range found {
 		a.mu.Lock()
 		ended := a.ended
@@ -82,7 +86,7 @@ func (a *adoption) search() {
 			continue
 		}
 		a.done.Go(func() {
-			a.recordDamage(j)
+			a.notice(j)
 			if err := a.deliver(j); err != nil {
 				report(fmt.Errorf("otelaudit: the adopted journal %s: %w", j.Dir(), err))
 			}
@@ -107,6 +111,8 @@ func (a *adoption) leaves(dir string) bool {
 // whom it waits for; after a fault, the next search finds it again.
 func (a *adoption) deliver(j *journal.Journal) error {
 	deliverers, err := a.toEachSink(j)
+	a.notice(j) // what was met only then
+	a.recordLosses()
 	if a.running.Err() != nil {
 		return err // end closes it
 	}
@@ -115,7 +121,8 @@ func (a *adoption) deliver(j *journal.Journal) error {
 	}
 	if err == nil { // what a best-effort sink has not got, it never gets
 		for _, d := range deliverers {
-			if n := j.Status().Last - min(d.progress.at(), j.Status().Last); d.bestEffort && n > 0 {
+			status := j.Status()
+			if n := d.waiting(&status); d.bestEffort && n > 0 {
 				d.lost(int(n), dropBehind) //nolint:gosec // a count
 			}
 		}
@@ -126,6 +133,9 @@ func (a *adoption) deliver(j *journal.Journal) error {
 			err, strings.Join(others, ", "))
 	}
 	status := j.Status()
+	if pinned && status.Unsecured > 0 {
+		err = fmt.Errorf("%w: the disk has no room to secure the last %d: %w", err, status.Unsecured, status.LastError)
+	}
 	err = errors.Join(err, j.Close()) // none where it is removed
 	a.mu.Lock()
 	defer a.mu.Unlock()

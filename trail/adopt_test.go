@@ -101,6 +101,35 @@ func TestAnAdoptedLossIsRecorded(t *testing.T) {
 	require.Len(t, notes, 1)
 }
 
+// What the trail's own journal does not take when the loss is met, it records once it does.
+func TestAnAdoptedLossIsRecordedLater(t *testing.T) {
+	t.Parallel()
+	parent, elsewhere := t.TempDir(), t.TempDir()
+	up, disk := newDouble(), newDisk()
+	tr := openQuiet(t, up, inParent(parent), disk.under, func(c *trail.Config) { c.TrackTimeout = 100 * time.Millisecond })
+	own := tr.Status().Journal.Dir
+	disk.failWith(func(op, path string) error {
+		if op == "write" && strings.HasPrefix(path, own) && !strings.Contains(path, ".cursor") {
+			return syscall.EIO
+		}
+		return nil
+	})
+	dir := gone(t, elsewhere, slices.Repeat([]string{"one.create"}, 40), func(c *trail.Config) { c.SegmentBytes = 4 << 10 })
+	from, to := lossy(t, dir)
+	adopted := filepath.Join(parent, filepath.Base(dir))
+	require.NoError(t, os.Rename(dir, adopted))
+	reports.await(t, "record what the adopted journal", adopted)
+	disk.failWith(func(string, string) error { return nil })
+	lost := func() (records []*otelaudit.Record) {
+		return slices.DeleteFunc(up.stored(), func(r *otelaudit.Record) bool { return r.Action != "otelaudit.journal.lost" })
+	}
+	require.Eventually(t, func() bool { return len(lost()) > 0 }, patience, time.Millisecond)
+	require.NoError(t, tr.ForceFlush(t.Context()))
+	require.Len(t, lost(), 1)
+	require.Equal(t, []string{fmt.Sprintf("%d-%d", from, to)}, metadataOf(t, lost()[0], "journal.lost").Value.AsStringSlice())
+	require.Equal(t, to+1-from, tr.Status().Lost)
+}
+
 func TestAJournalOfAProcessThatIsGoneIsAdopted(t *testing.T) {
 	t.Parallel()
 	parent := t.TempDir()

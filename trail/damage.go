@@ -15,15 +15,13 @@ import (
 // record of the opening.
 const actionLost = "otelaudit.journal.lost"
 
-// reportDamage reports what is damaged in a journal.
-func reportDamage(s *journal.Status) {
-	for _, d := range s.Damage {
-		what := "no record is lost by it"
-		if d.Lost() > 0 {
-			what = fmt.Sprintf("%d records are lost (%d to %d)", d.Lost(), d.From, d.To)
-		}
-		report(fmt.Errorf("otelaudit: journal %s: segment %d is damaged: %s, %d bytes set aside in %q", s.Dir, d.Segment, what, d.Bytes, d.Quarantine))
+// reportDamage reports a stretch of a journal that is damaged.
+func reportDamage(dir string, d *journal.Damage) {
+	what := "no record is lost by it"
+	if d.Lost() > 0 {
+		what = fmt.Sprintf("%s lost (%d to %d)", records(d.Lost()), d.From, d.To)
 	}
+	report(fmt.Errorf("otelaudit: journal %s: segment %d is damaged: %s, %d bytes set aside in %q", dir, d.Segment, what, d.Bytes, d.Quarantine))
 }
 
 // losses returns the numbers that a journal has lost, "121-160".
@@ -46,31 +44,54 @@ func lostError(s *journal.Status) error {
 		s.Dir, records(s.Lost()), strings.Join(lost, ", "))
 }
 
-// recordDamage reports what was damaged in an adopted journal, and records what it has lost, once in this process.
-func (a *adoption) recordDamage(j *journal.Journal) {
+// notice reports what is damaged in an adopted journal, counts what it has lost, and has that recorded: once in this process.
+func (a *adoption) notice(j *journal.Journal) {
 	status := j.Status()
-	lost := losses(&status)
-	key := fmt.Sprint(status.Dir, lost)
+	fresh := journal.Status{Dir: status.Dir, First: status.First, Last: status.Last}
 	a.mu.Lock()
-	known := len(status.Damage) == 0 || a.damaged[key]
-	a.damaged[key] = true
-	if !known {
-		a.lost += status.Lost()
+	for _, d := range status.Damage {
+		key := fmt.Sprintf("%s %d %d %d-%d", status.Dir, d.Segment, d.Offset, d.From, d.To)
+		if d.Lost() > 0 {
+			key = fmt.Sprintf("%s %d-%d", status.Dir, d.From, d.To) // wherever it is noted by now
+		}
+		if !a.damaged[key] {
+			a.damaged[key] = true
+			fresh.Damage = append(fresh.Damage, d)
+		}
+	}
+	a.lost += fresh.Lost()
+	if fresh.Lost() > 0 {
+		a.unrecorded = append(a.unrecorded, &fresh)
 	}
 	a.mu.Unlock()
-	if known {
-		return
-	}
-	reportDamage(&status)
-	if lost == nil {
-		return
-	}
-	if err := a.store.recordLoss(&status, lost); err != nil {
-		report(fmt.Errorf("otelaudit: record what the adopted journal %s has lost: %w", status.Dir, err))
+	for i := range fresh.Damage {
+		reportDamage(fresh.Dir, &fresh.Damage[i])
 	}
 }
 
-func (s *journaled) recordLoss(status *journal.Status, lost []string) error {
+// recordLosses records what adopted journals have lost. What the trail's own journal does not take now waits for the next search: the
+// note of it, in the quarantine, stays.
+func (a *adoption) recordLosses() {
+	a.recording.Lock()
+	defer a.recording.Unlock()
+	for {
+		a.mu.Lock()
+		waiting := a.unrecorded
+		a.mu.Unlock()
+		if len(waiting) == 0 {
+			return
+		}
+		if err := a.store.recordLoss(waiting[0]); err != nil {
+			report(fmt.Errorf("otelaudit: record what the adopted journal %s has lost: %w", waiting[0].Dir, err))
+			return
+		}
+		a.mu.Lock()
+		a.unrecorded = a.unrecorded[1:]
+		a.mu.Unlock()
+	}
+}
+
+func (s *journaled) recordLoss(status *journal.Status) error {
 	recorder, err := otelaudit.NewRecorder(otelaudit.Policy{Now: s.trail.config.Policy.Now}) // the policy must not hide it
 	if err != nil {
 		return err
@@ -85,7 +106,7 @@ func (s *journaled) recordLoss(status *journal.Status, lost []string) error {
 		Metadata: []attribute.KeyValue{
 			attribute.Int64("journal.first", int64(status.First)), //nolint:gosec // a count
 			attribute.Int64("journal.last", int64(status.Last)),   //nolint:gosec // a count
-			attribute.StringSlice("journal.lost", lost),
+			attribute.StringSlice("journal.lost", losses(status)),
 		},
 	}, &c.first); err != nil {
 		return err

@@ -370,7 +370,7 @@ func (d *deliverer) awaitMended(running context.Context) bool {
 // left is the error for what the sink has not got, or nil.
 func (d *deliverer) left() error {
 	status := d.journal.Status()
-	n := status.Last - min(d.progress.at(), status.Last)
+	n := d.waiting(&status)
 	if n == 0 {
 		return nil
 	}
@@ -392,11 +392,20 @@ func records(n uint64) string {
 	return fmt.Sprintf("%d records are", n)
 }
 
+// waiting returns how many records the sink has not got: not those of a damaged end, which nobody gets.
+func (d *deliverer) waiting(s *journal.Status) uint64 {
+	r, ok := reader(s, d.name)
+	if !ok {
+		return 0 // it was forgotten, or the journal is removed
+	}
+	return r.Lag - min(d.progress.at()-min(r.Seq, d.progress.at()), r.Lag)
+}
+
 func (d *deliverer) status(own *journal.Status) SinkStatus {
 	d.mu.Lock()
 	status := d.outlet.status()
 	d.mu.Unlock()
-	status.Waiting = int(own.Last - min(d.progress.at(), own.Last)) //nolint:gosec // a count
+	status.Waiting = int(d.waiting(own)) //nolint:gosec // a count
 	if r, ok := reader(own, d.name); ok && status.Waiting > 0 {
 		status.Oldest = r.Oldest
 	}

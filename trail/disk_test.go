@@ -1,10 +1,12 @@
 package trail_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -337,6 +339,29 @@ func TestDeliverSaysWhatIsLost(t *testing.T) {
 	require.NoError(t, tr.ForceFlush(t.Context()))
 	require.Equal(t, []string{fmt.Sprintf("%d-%d", from, to)}, metadataOf(t, <-opening, "journal.lost").Value.AsStringSlice())
 	require.Equal(t, to+1-from, tr.Status().Lost)
+}
+
+// A loss at the end is no record that is left: the next delivery would not find it either.
+func TestDeliverBehindALossAtTheEnd(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	gone(t, dir, []string{"one.create", "two.create", "three.create"}, inDir(dir), func(c *trail.Config) { c.ParentDir = "" })
+	segments, err := filepath.Glob(filepath.Join(dir, "*.segment"))
+	require.NoError(t, err)
+	require.Len(t, segments, 1)
+	b, err := os.ReadFile(segments[0])
+	require.NoError(t, err)
+	at := bytes.Index(b, []byte("three.create"))
+	require.Positive(t, at)
+	b[at] ^= 1
+	require.NoError(t, os.WriteFile(segments[0], b, 0o600))
+	up := newDouble()
+	for range 2 {
+		status, err := trail.Deliver(t.Context(), trail.Config{Dir: dir, Sinks: []trail.Sink{{Name: "double", Exporter: up}}})
+		require.EqualError(t, err, fmt.Sprintf("trail: the journal %s is damaged: 1 record is lost, which nobody gets: 4-4; \"otelaudit journal inspect\" says more", dir))
+		require.Zero(t, status.Sinks[0].Waiting)
+	}
+	require.Equal(t, []string{"one.create", "two.create"}, up.actions())
 }
 
 // Who skips a record or delivers what is left does not know how long the owner wants to keep it.

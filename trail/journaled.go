@@ -84,7 +84,9 @@ func advice(err error) string {
 // recordOpening appends the record of the opening, with what became of the records of earlier processes.
 func (s *journaled) recordOpening() error {
 	status := s.journal.Status()
-	reportDamage(&status)
+	for i := range status.Damage {
+		reportDamage(status.Dir, &status.Damage[i])
+	}
 	c := s.newCall()
 	if err := s.trail.openingRecord(&c.first,
 		attribute.Int64("journal.first", int64(status.First)), //nolint:gosec // a count
