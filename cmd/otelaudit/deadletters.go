@@ -65,8 +65,8 @@ func wholeDeadLetters(ctx context.Context, dir string) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	case err == nil && len(status.Damage) > 0:
-		err = fmt.Errorf("the dead letters are damaged, %d are lost: otelaudit journal inspect %s says which", status.Lost(), printable(dir))
+	case err == nil && status.Lost() > 0:
+		err = fmt.Errorf("%s lost: otelaudit journal inspect %s says more", plural(status.Lost(), "dead letter is", "dead letters are"), printable(dir))
 	}
 	return err
 }

@@ -73,7 +73,7 @@ func TestDeliverOfADamagedJournal(t *testing.T) {
 	status, stdout, _ := otelauditCommand(t, dir, "journal inspect DIR")
 	require.Equal(t, fault, status)
 	note := "DIR/quarantine/0000000000000002-00000000-lost-4-4.damaged"
-	require.Contains(t, stdout, "damage         segment 2, byte 0, the rest is gone (noted in "+note+"); 4: lost\n  DAMAGED: 1 record is lost\n")
+	require.Contains(t, stdout, "damage         segment 2, byte 0, gone (noted in "+note+"); 4: lost\n  DAMAGED: 1 record is lost\n")
 	require.NoError(t, os.Remove(strings.ReplaceAll(note, "DIR", dir)))
 	require.Contains(t, succeed(t, dir, "journal inspect DIR"), "  intact\n")
 }

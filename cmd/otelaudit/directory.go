@@ -20,9 +20,14 @@ const (
 	deadLettersName = "dead-letters"
 )
 
+// isSegment reports whether a name is a segment's: one with a number that journals come to.
+func isSegment(name string) bool {
+	return strings.HasSuffix(name, segmentSuffix) && name < "8"
+}
+
 // isJournal reports whether a directory with these names is a journal.
 func isJournal(names []string) bool {
-	return slices.ContainsFunc(names, func(name string) bool { return name == lockName || strings.HasSuffix(name, segmentSuffix) })
+	return slices.ContainsFunc(names, func(name string) bool { return name == lockName || isSegment(name) })
 }
 
 // wasJournal reports whether they are what stays of one that was adopted, delivered and removed.

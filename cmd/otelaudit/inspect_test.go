@@ -88,8 +88,14 @@ func TestInspectDamage(t *testing.T) {
 	require.NoError(t, j.Close())
 	status, stdout, _ = otelauditCommand(t, dir, "journal inspect DIR")
 	require.Equal(t, fault, status)
-	require.Contains(t, stdout, "damaged before "+kept+"\n  DAMAGED: see above\n")
+	const note = "DIR/quarantine/0000000000000001-00000400-lost-1-1.damaged"
+	require.Contains(t, stdout, "damage         segment 1, byte 1024, gone (noted in "+note+"); 1: lost\n"+
+		"  damaged before "+kept+"\n  DAMAGED: 1 record is lost\n")
 
+	require.NoError(t, os.Remove(filepath.Join(dir, note[4:])))
+	status, stdout, _ = otelauditCommand(t, dir, "journal inspect DIR")
+	require.Equal(t, fault, status)
+	require.Contains(t, stdout, "damaged before "+kept+"\n  DAMAGED: see above\n")
 	require.NoError(t, os.Remove(filepath.Join(dir, kept[4:])))
 	require.Contains(t, succeed(t, dir, "journal inspect DIR"), "intact\n")
 }
@@ -171,7 +177,7 @@ func TestInspectCountsDeadLetters(t *testing.T) {
 	status, stdout, stderr := otelauditCommand(t, dir, "journal dead-letters DIR")
 	require.Equal(t, fault, status)
 	require.Contains(t, stdout, "invoice/5 ")
-	require.Equal(t, "otelaudit: the dead letters are damaged, 1 are lost: otelaudit journal inspect DIR says which\n", stderr)
+	require.Equal(t, "otelaudit: 1 dead letter is lost: otelaudit journal inspect DIR says more\n", stderr)
 }
 
 // What cannot be looked into is not taken for nothing.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"slices"
-	"strings"
 
 	"github.com/rj-gamer/go-activity-tracker/trail/journal"
 )
@@ -73,9 +72,9 @@ type files struct {
 // List leaves out what was read before.
 func (f *files) List(dir string) ([]string, error) {
 	names, err := f.FS.List(dir)
-	names = slices.DeleteFunc(names, func(name string) bool { return strings.HasSuffix(name, segmentSuffix) && name < f.from })
+	names = slices.DeleteFunc(names, func(name string) bool { return isSegment(name) && name < f.from })
 	for _, name := range names {
-		if strings.HasSuffix(name, segmentSuffix) {
+		if isSegment(name) {
 			f.newest = name
 		}
 	}

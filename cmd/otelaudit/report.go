@@ -121,7 +121,6 @@ func (r *report) faults(status *journal.Status, store string) error {
 		}
 		if d.Quarantine != "" { // a note of what has left no bytes
 			sr.Quarantine = d.Quarantine
-			known[filepath.Base(d.Quarantine)] = true
 		}
 		r.Damage = append(r.Damage, sr)
 		r.Intact = false
@@ -133,7 +132,7 @@ func (r *report) faults(status *journal.Status, store string) error {
 		return err
 	}
 	for _, name := range names {
-		if strings.HasSuffix(name, ".damaged") && !known[name] {
+		if strings.HasSuffix(name, ".damaged") && !strings.Contains(name, "-lost-") && !known[name] { // a note is damage of its own
 			r.DamagedBefore = append(r.DamagedBefore, filepath.Join(dir, name))
 			r.Intact = false
 		}

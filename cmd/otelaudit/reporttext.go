@@ -81,11 +81,10 @@ func (r *readerReport) String() string {
 func (s *stretchReport) String() string {
 	where := fmt.Sprintf("segment %x, byte %d, %s", s.Segment, s.Offset, plural(s.Bytes, "byte", "bytes"))
 	switch {
+	case s.Bytes == 0 && s.Quarantine != "":
+		where = fmt.Sprintf("segment %x, byte %d, gone (noted in %s)", s.Segment, s.Offset, printable(s.Quarantine))
 	case s.Bytes == 0:
 		where = fmt.Sprintf("segment %x, byte %d, the rest is gone", s.Segment, s.Offset)
-		if s.Quarantine != "" {
-			where += " (noted in " + printable(s.Quarantine) + ")"
-		}
 	case s.Quarantine != "":
 		where += " (kept in " + printable(s.Quarantine) + ")"
 	}
