@@ -48,6 +48,7 @@ type Journal struct {
 	spares         uint64      // counts them
 	retired        []*tail     // segments that the writer has left, with unused space at their end
 	damage         []Damage
+	losses         []Damage  // what is lost, and was not delivered when it was found
 	noted          []numbers // what notes say is lost
 	torn           []Torn
 	gap            Gap       // what was refused since the last gap record

@@ -41,8 +41,9 @@ func (j *Journal) keep() {
 		<-j.kick
 		closing := j.isClosing()
 		j.trim()
-		_ = j.noteLosses() // before what shows them goes; or on a full disk when something has
-		j.reclaim()
+		if err := j.noteLosses(); err == nil || isFull(err) { // what shows them goes afterwards; but on a full disk, it makes room
+			j.reclaim()
+		}
 		_ = j.noteLosses()
 		if closing {
 			return

@@ -54,7 +54,7 @@ func (j *Journal) noteLosses() error {
 		j.mu.Lock()
 		j.noted = append(j.noted, numbers{d.From, d.To})
 		for i := range j.damage {
-			if other := &j.damage[i]; other.Bytes == 0 && other.From == d.From && other.To == d.To {
+			if other := &j.damage[i]; other.Bytes == 0 && other.From <= d.From && d.To <= other.To {
 				other.Quarantine = path
 			}
 		}
@@ -62,14 +62,21 @@ func (j *Journal) noteLosses() error {
 	}
 }
 
+// lose has a loss noted. Where it has left bytes, what every required reader has by now is none. Called with mu held.
+func (j *Journal) lose(d Damage) {
+	if d.Bytes > 0 {
+		d.From = max(d.From, addOne(floor(j.cursors)))
+	}
+	if d.Lost() > 0 {
+		j.losses = append(j.losses, d)
+	}
+}
+
 // unnoted returns a loss that no note tells.
 func (j *Journal) unnoted() (Damage, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, d := range j.damage {
-		if d.Lost() == 0 {
-			continue
-		}
+	for _, d := range j.losses {
 		if left := (numbers{d.From, d.To}).without(j.noted); len(left) > 0 {
 			d.From, d.To = left[0].from, left[0].to
 			return d, true
@@ -98,12 +105,6 @@ func readNotes(f FS, dir string, damage []Damage) (_ []Damage, noted []numbers, 
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return damage, nil, nil
 	}
-	var known []numbers
-	for _, d := range damage {
-		if d.Lost() > 0 {
-			known = append(known, numbers{d.From, d.To})
-		}
-	}
 	for _, name := range names {
 		var n Damage
 		_, err := fmt.Sscanf(name, noteFormat, &n.Segment, &n.Offset, &n.From, &n.To)
@@ -112,15 +113,12 @@ func readNotes(f FS, dir string, damage []Damage) (_ []Damage, noted []numbers, 
 		}
 		n.Quarantine = filepath.Join(dir, name)
 		noted = append(noted, numbers{n.From, n.To})
-		for _, left := range (numbers{n.From, n.To}).without(known) {
-			known = append(known, left)
-			damage = append(damage, Damage{Segment: n.Segment, Offset: n.Offset, From: left.from, To: left.to, Quarantine: n.Quarantine})
-		}
 		for i := range damage {
-			if d := &damage[i]; d.Bytes == 0 && d.Quarantine == "" && d.From == n.From && d.To == n.To {
+			if d := &damage[i]; d.Bytes == 0 && d.Quarantine == "" && d.From <= n.From && n.To <= d.To {
 				d.Quarantine = n.Quarantine
 			}
 		}
+		damage = append(damage, n.Beyond(damage)...)
 	}
 	return damage, noted, err
 }

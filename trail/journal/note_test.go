@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"strings"
 	"syscall"
 	"testing"
@@ -198,4 +199,102 @@ func TestARemovalThatWasCutOff(t *testing.T) {
 	require.NoError(t, j.RemoveDelivered())
 	require.False(t, s.has("/var/audit/"+lockName))
 	require.True(t, s.has("/var/audit/quarantine"))
+}
+
+// What every required reader had when it was found damaged is no loss that outlives its segment.
+func TestDamageOfWhatWasDelivered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSimFS()
+		config := small(s)
+		config.Retention = time.Hour
+		j, err := Open(config)
+		require.NoError(t, err)
+		r, err := j.Reader("a", Required)
+		require.NoError(t, err)
+		fill(t, j, 40)
+		require.NoError(t, r.Commit(take(t, r, 40)))
+		r.Close()
+		require.NoError(t, j.Close())
+		files := s.contents("/var/audit")
+		files[segmentsOf(files)[0]][dataStart+frameHeaderSize+3] ^= 1
+		s = diskOf(files)
+		config.FS = s
+		j, err = Open(config)
+		require.NoError(t, err)
+		require.Equal(t, uint64(1), lostIn(j))
+		require.NoError(t, j.Close())
+		j, err = Open(small(s)) // without Retention
+		require.NoError(t, err)
+		synctest.Wait()
+		require.NoError(t, j.Close())
+		view, err := Look(s, "/var/audit")
+		require.NoError(t, err)
+		require.Zero(t, lostIn(view))
+	})
+}
+
+// While a loss cannot be noted, what shows it stays.
+func TestWhatShowsALossStays(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		files, lost := lossy(t)
+		s := diskOf(files)
+		broken := func(op, path string) error {
+			if op == "write" && strings.Contains(path, quarantineName) {
+				return syscall.EIO
+			}
+			return nil
+		}
+		deliver := func(j *Journal) {
+			for _, name := range []string{"a", "b"} {
+				r, err := j.Reader(name, Required)
+				require.NoError(t, err)
+				require.NoError(t, r.Commit(take(t, r, int(80-(lost.to+1-lost.from)))))
+				r.Close()
+			}
+			synctest.Wait()
+		}
+		s.setFault(broken)
+		j, err := Open(small(s))
+		require.NoError(t, err)
+		before := j.Status().Segments
+		deliver(j)
+		require.Equal(t, before, j.Status().Segments)
+		require.ErrorIs(t, j.Status().LastError, syscall.EIO)
+		require.NoError(t, j.Close())
+
+		j = adoptOne(t, s)
+		require.ErrorIs(t, j.RemoveDelivered(), syscall.EIO)
+		s.setFault(nil)
+		j = adoptOne(t, s)
+		require.NoError(t, j.RemoveDelivered())
+		view, err := Look(s, "/var/audit")
+		require.NoError(t, err)
+		require.Equal(t, lost.to+1-lost.from, lostIn(view))
+	})
+}
+
+// A note that went with the directory is made once more.
+func TestANoteThatIsRemoved(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		files, lost := lossy(t)
+		s := diskOf(files)
+		j, err := Open(small(s))
+		require.NoError(t, err)
+		synctest.Wait()
+		s.removeAll("/var/audit")
+		_, err = j.Append(context.Background(), []byte("nowhere"))
+		require.Error(t, err)
+		require.NoError(t, s.Mkdir("/var/audit"))
+		fill(t, j, 1)
+		synctest.Wait()
+		require.Equal(t, uint64(80), lostIn(j))
+		require.NoError(t, j.Close())
+		view, err := Look(s, "/var/audit")
+		require.NoError(t, err)
+		require.Equal(t, uint64(80), lostIn(view))
+		require.Less(t, lost.to, uint64(80))
+	})
 }

@@ -70,8 +70,14 @@ func (j *Journal) revisit(there map[string]bool) error {
 	if err := j.secureCursors(); err != nil {
 		return err
 	}
+	_, noted, err := readNotes(j.fs, j.dir, nil)
+	if err != nil {
+		return err
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.noted = noted // what has gone with it is noted once more
+	notify(j.kick)
 	passed := floor(j.cursors)
 	kept := j.segments[:0:0]
 	for _, s := range j.segments {
@@ -80,8 +86,9 @@ func (j *Journal) revisit(there map[string]bool) error {
 			continue
 		}
 		if from := max(s.header.first, addOne(passed)); from <= s.last {
-			j.damage = append(j.damage, Damage{Segment: s.header.number, From: from, To: s.last})
-			notify(j.kick)
+			d := Damage{Segment: s.header.number, From: from, To: s.last}
+			j.damage = append(j.damage, d)
+			j.lose(d)
 		}
 	}
 	j.segments = kept

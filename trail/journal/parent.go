@@ -86,7 +86,7 @@ func isJournal(f FS, dir string) (bool, error) {
 	if !bare && !used {
 		return false, nil
 	}
-	lock, b, err := openSized(nil, f, filepath.Join(dir, lockName), 0)
+	lock, b, err := openSized(nil, f, filepath.Join(dir, lockName), 1)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) { // removed by who had it
 			err = nil

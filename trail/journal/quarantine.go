@@ -16,6 +16,7 @@ const quarantineName = "quarantine"
 func (j *Journal) quarantine() {
 	for i := range j.damage {
 		j.quarantineDamage(&j.damage[i])
+		j.lose(j.damage[i])
 	}
 	_ = j.noteLosses() // the keeper tries again
 	for i := range j.torn {

@@ -47,6 +47,9 @@ func (j *Journal) removeFiles() error {
 	if err := j.owns(); err != nil {
 		return err
 	}
+	if err := j.noteLosses(); err != nil && !isFull(err) {
+		return err
+	}
 	for _, s := range append(j.leaving, j.segments...) {
 		if err := j.discard(s); err != nil {
 			return err

@@ -47,6 +47,7 @@ func (j *Journal) rescan(seg *segment) error {
 	for _, d := range r.damage { // another reader may have met it too
 		if !slices.ContainsFunc(j.damage, d.same) {
 			j.damage = append(j.damage, d)
+			j.lose(d)
 			notify(j.kick)
 		}
 	}

@@ -24,6 +24,24 @@ func (d Damage) Lost() uint64 {
 	return d.To + 1 - d.From
 }
 
+// Beyond returns the parts of d that have lost what none of others has.
+func (d Damage) Beyond(others []Damage) (parts []Damage) {
+	if d.Lost() == 0 {
+		return nil
+	}
+	var known []numbers
+	for _, o := range others {
+		if o.Lost() > 0 {
+			known = append(known, numbers{o.From, o.To})
+		}
+	}
+	for _, left := range (numbers{d.From, d.To}).without(known) {
+		d.From, d.To = left.from, left.to
+		parts = append(parts, d)
+	}
+	return parts
+}
+
 // same reports whether other is the same damage, wherever its bytes are now.
 func (d Damage) same(other Damage) bool {
 	d.Quarantine, other.Quarantine = "", ""
@@ -84,9 +102,9 @@ func (r *resolver) resolve() {
 				r.next = min(r.next, r.from)
 			}
 		}
-		r.lose(Damage{Segment: f.segment.header.number, From: r.next, To: f.segment.header.first - 1})
+		r.lose(Damage{Segment: f.segment.header.number, From: r.next, To: f.segment.header.first - 1}, i > 0)
 		if f.oneHeader {
-			r.lose(Damage{Segment: f.segment.header.number, Bytes: dataStart, From: r.next, To: r.next - 1})
+			r.lose(Damage{Segment: f.segment.header.number, Bytes: dataStart, From: r.next, To: r.next - 1}, true)
 		}
 		r.segment(i)
 	}
@@ -97,7 +115,7 @@ func (r *resolver) resolve() {
 	if n := len(r.files); n > 0 {
 		last = r.files[n-1].segment.header.number
 	}
-	r.lose(Damage{Segment: last, From: r.next, To: r.mark}) // a reader has what the journal has lost since
+	r.lose(Damage{Segment: last, From: r.next, To: r.mark}, false) // a reader has what the journal has lost since
 }
 
 // before returns the highest number that segment i can hold, by the headers of later ones.
@@ -122,10 +140,10 @@ func (r *resolver) valid(i int) uint64 {
 	return bound
 }
 
-// lose notes damage and goes on behind what is lost by it. Where a whole segment is gone of which every required reader has
-// all, its removal was under way.
-func (r *resolver) lose(d Damage) {
-	if d.Bytes > 0 || d.From <= d.To && d.To > r.floor {
+// lose notes damage and goes on behind what is lost by it. Where all that is gone was delivered to every required reader, its removal
+// was under way, unless what was before it is still there.
+func (r *resolver) lose(d Damage, between bool) {
+	if d.Bytes > 0 || d.From <= d.To && (between || d.To > r.floor) {
 		r.damage = append(r.damage, d)
 	}
 	r.next = max(r.next, d.To+1)
@@ -144,7 +162,7 @@ func (r *resolver) headless(i int) {
 		r.next = max(r.next, d.To+1)
 		return
 	}
-	r.lose(d)
+	r.lose(d, true)
 }
 
 // segment goes through the pieces of one.
@@ -163,7 +181,7 @@ func (r *resolver) segment(i int) {
 			continue
 		}
 		if bad.off >= 0 || p.first > r.next {
-			r.lose(bad.damage(s, p.off, r.next, p.first-1))
+			r.lose(bad.damage(s, p.off, r.next, p.first-1), true)
 			bad = piece{off: -1}
 		}
 		s.extents = append(s.extents, p)
@@ -181,10 +199,10 @@ func (r *resolver) end(i int, bad piece) {
 	switch {
 	case r.next <= last && bad.off < 0 && len(later) > 0 && later[0].headless: // the loss is that one's
 	case r.next <= last:
-		r.lose(bad.damage(f.segment, f.end, r.next, last))
+		r.lose(bad.damage(f.segment, f.end, r.next, last), len(later) > 0)
 	case bad.off < 0:
 	case len(later) > 0 && !later[0].headless && later[0].segment.header.supersedes == 0: // its successor found it whole
-		r.lose(bad.damage(f.segment, f.end, r.next, r.next-1))
+		r.lose(bad.damage(f.segment, f.end, r.next, r.next-1), true)
 	default:
 		r.torn = append(r.torn, Torn{Segment: f.segment.header.number, Offset: bad.off, Bytes: bad.end - bad.off})
 	}

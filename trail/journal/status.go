@@ -35,11 +35,13 @@ type ReaderStatus struct {
 	Missed   uint64        // what a best-effort reader came too late for
 }
 
-// Lost returns how many records damage has cost.
+// Lost returns how many records damage has cost. Where two stretches have lost the same, that counts once.
 func (s *Status) Lost() uint64 {
 	n := uint64(0)
-	for _, d := range s.Damage {
-		n += d.Lost()
+	for i, d := range s.Damage {
+		for _, part := range d.Beyond(s.Damage[:i]) {
+			n += part.Lost()
+		}
 	}
 	return n
 }
