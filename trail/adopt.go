@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rj-gamer/go-activity-tracker/otelaudit"
 	"github.com/rj-gamer/go-activity-tracker/trail/journal"
 )
 
@@ -25,11 +26,11 @@ type adoption struct {
 
 	mu         sync.Mutex // guards all below
 	journals   map[*journal.Journal]bool
-	left       map[string]left   // by directory
-	damaged    map[string]bool   // what is reported: the directory, and what it has lost
-	lost       uint64            // records of journals that were adopted
-	unrecorded []*journal.Status // of journals with what they have lost and nobody has recorded
-	ended      bool              // end has closed what is open
+	left       map[string]left             // by directory
+	damaged    map[string][]journal.Damage // that is reported, by directory
+	lost       uint64                      // records of journals that were adopted
+	unrecorded []*otelaudit.Record         // of losses
+	ended      bool                        // end has closed what is open
 }
 
 // left is a journal that was delivered as far as this trail can, and is closed again: others have the sinks that it still waits for.
@@ -41,7 +42,7 @@ type left struct {
 // adopt begins the search, now and every AdoptInterval.
 func (s *journaled) adopt() *adoption {
 	running, stop := s.trail.running()
-	a := &adoption{store: s, running: running, stop: stop, journals: map[*journal.Journal]bool{}, left: map[string]left{}, damaged: map[string]bool{}}
+	a := &adoption{store: s, running: running, stop: stop, journals: map[*journal.Journal]bool{}, left: map[string]left{}, damaged: map[string][]journal.Damage{}}
 	a.done.Go(func() {
 		again := time.NewTicker(s.trail.config.AdoptInterval)
 		defer again.Stop()
@@ -72,7 +73,6 @@ func (a *adoption) search() {
 	if err != nil {
 		report(fmt.Errorf("otelaudit: adopt journals of processes that are gone: %w", err))
 	}
-	defer a.recordLosses()
 	for _, j := range found {
 		a.mu.Lock()
 		ended := a.ended
@@ -112,10 +112,10 @@ func (a *adoption) leaves(dir string) bool {
 func (a *adoption) deliver(j *journal.Journal) error {
 	deliverers, err := a.toEachSink(j)
 	a.notice(j) // what was met only then
-	a.recordLosses()
 	if a.running.Err() != nil {
 		return err // end closes it
 	}
+	err = errors.Join(err, a.recordLosses())
 	if err == nil {
 		err = j.RemoveDelivered()
 	}

@@ -106,7 +106,7 @@ func TestAnAdoptedLossIsRecordedLater(t *testing.T) {
 	t.Parallel()
 	parent, elsewhere := t.TempDir(), t.TempDir()
 	up, disk := newDouble(), newDisk()
-	tr := openQuiet(t, up, inParent(parent), disk.under, func(c *trail.Config) { c.TrackTimeout = 100 * time.Millisecond })
+	tr := openQuiet(t, up, inParent(parent), disk.under)
 	own := tr.Status().Journal.Dir
 	disk.failWith(func(op, path string) error {
 		if op == "write" && strings.HasPrefix(path, own) && !strings.Contains(path, ".cursor") {
@@ -118,7 +118,9 @@ func TestAnAdoptedLossIsRecordedLater(t *testing.T) {
 	from, to := lossy(t, dir)
 	adopted := filepath.Join(parent, filepath.Base(dir))
 	require.NoError(t, os.Rename(dir, adopted))
-	reports.await(t, "record what the adopted journal", adopted)
+	reports.await(t, "record what an adopted journal has lost", adopted)
+	require.DirExists(t, filepath.Join(adopted, "quarantine"))
+	require.FileExists(t, filepath.Join(adopted, "lock"), "it stays until then")
 	disk.failWith(func(string, string) error { return nil })
 	lost := func() (records []*otelaudit.Record) {
 		return slices.DeleteFunc(up.stored(), func(r *otelaudit.Record) bool { return r.Action != "otelaudit.journal.lost" })
@@ -128,6 +130,10 @@ func TestAnAdoptedLossIsRecordedLater(t *testing.T) {
 	require.Len(t, lost(), 1)
 	require.Equal(t, []string{fmt.Sprintf("%d-%d", from, to)}, metadataOf(t, lost()[0], "journal.lost").Value.AsStringSlice())
 	require.Equal(t, to+1-from, tr.Status().Lost)
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(filepath.Join(adopted, "lock"))
+		return os.IsNotExist(err)
+	}, patience, time.Millisecond)
 }
 
 func TestAJournalOfAProcessThatIsGoneIsAdopted(t *testing.T) {

@@ -3,6 +3,7 @@ package trail
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -26,9 +27,9 @@ func reportDamage(dir string, d *journal.Damage) {
 
 // losses returns the numbers that a journal has lost, "121-160".
 func losses(s *journal.Status) (lost []string) {
-	for _, d := range s.Damage {
-		if d.Lost() > 0 {
-			lost = append(lost, fmt.Sprintf("%d-%d", d.From, d.To))
+	for i, d := range s.Damage {
+		for _, part := range d.Beyond(s.Damage[:i]) {
+			lost = append(lost, fmt.Sprintf("%d-%d", part.From, part.To))
 		}
 	}
 	return lost
@@ -49,29 +50,39 @@ func (a *adoption) notice(j *journal.Journal) {
 	status := j.Status()
 	fresh := journal.Status{Dir: status.Dir, First: status.First, Last: status.Last}
 	a.mu.Lock()
+	defer a.mu.Unlock()
+	known := a.damaged[status.Dir]
 	for _, d := range status.Damage {
-		key := fmt.Sprintf("%s %d %d %d-%d", status.Dir, d.Segment, d.Offset, d.From, d.To)
-		if d.Lost() > 0 {
-			key = fmt.Sprintf("%s %d-%d", status.Dir, d.From, d.To) // wherever it is noted by now
+		parts := d.Beyond(known)
+		if d.Lost() == 0 && !slices.Contains(known, d) {
+			parts = []journal.Damage{d}
 		}
-		if !a.damaged[key] {
-			a.damaged[key] = true
-			fresh.Damage = append(fresh.Damage, d)
-		}
+		known = append(known, parts...)
+		fresh.Damage = append(fresh.Damage, parts...)
 	}
-	a.lost += fresh.Lost()
-	if fresh.Lost() > 0 {
-		a.unrecorded = append(a.unrecorded, &fresh)
+	if len(fresh.Damage) == 0 {
+		return
 	}
-	a.mu.Unlock()
+	a.damaged[status.Dir] = known
 	for i := range fresh.Damage {
 		reportDamage(fresh.Dir, &fresh.Damage[i])
 	}
+	lost := fresh.Lost()
+	if lost == 0 {
+		return
+	}
+	a.lost += lost
+	r, err := a.store.trail.lossRecord(&fresh)
+	if err != nil {
+		report(fmt.Errorf("otelaudit: record what the adopted journal %s has lost: %w", fresh.Dir, err))
+		return
+	}
+	a.unrecorded = append(a.unrecorded, r)
 }
 
-// recordLosses records what adopted journals have lost. What the trail's own journal does not take now waits for the next search: the
-// note of it, in the quarantine, stays.
-func (a *adoption) recordLosses() {
+// recordLosses records what adopted journals have lost. What the trail's own journal does not take now is tried again with the next
+// search: until then those journals stay.
+func (a *adoption) recordLosses() error {
 	a.recording.Lock()
 	defer a.recording.Unlock()
 	for {
@@ -79,43 +90,41 @@ func (a *adoption) recordLosses() {
 		waiting := a.unrecorded
 		a.mu.Unlock()
 		if len(waiting) == 0 {
-			return
+			return nil
 		}
-		if err := a.store.recordLoss(waiting[0]); err != nil {
-			report(fmt.Errorf("otelaudit: record what the adopted journal %s has lost: %w", waiting[0].Dir, err))
-			return
+		c := a.store.newCall()
+		c.records = append(c.records, waiting[0])
+		if err := a.store.submit(c, false, 0); err != nil {
+			return fmt.Errorf("record what an adopted journal has lost: %w", err)
 		}
+		a.store.trail.emitted.Add(1)
 		a.mu.Lock()
 		a.unrecorded = a.unrecorded[1:]
 		a.mu.Unlock()
 	}
 }
 
-func (s *journaled) recordLoss(status *journal.Status) error {
-	recorder, err := otelaudit.NewRecorder(otelaudit.Policy{Now: s.trail.config.Policy.Now}) // the policy must not hide it
+// lossRecord makes the record of what an adopted journal has lost.
+func (t *Trail) lossRecord(s *journal.Status) (*otelaudit.Record, error) {
+	recorder, err := otelaudit.NewRecorder(otelaudit.Policy{Now: t.config.Policy.Now}) // the policy must not hide it
 	if err != nil {
-		return err
+		return nil, err
 	}
-	service, _ := s.trail.set.Value(otelaudit.KeyServiceName)
-	c := s.newCall()
+	service, _ := t.set.Value(otelaudit.KeyServiceName)
+	var r otelaudit.Record
 	if _, err := recorder.Record(context.Background(), &otelaudit.Activity{
 		Action:  actionLost,
 		Actor:   otelaudit.System(service.AsString()),
-		Target:  otelaudit.Target{Type: "journal", ID: otelaudit.StorableID(nameOf(status.Dir))},
+		Target:  otelaudit.Target{Type: "journal", ID: otelaudit.StorableID(nameOf(s.Dir))},
 		Outcome: otelaudit.Failure,
 		Metadata: []attribute.KeyValue{
-			attribute.Int64("journal.first", int64(status.First)), //nolint:gosec // a count
-			attribute.Int64("journal.last", int64(status.Last)),   //nolint:gosec // a count
-			attribute.StringSlice("journal.lost", losses(status)),
+			attribute.Int64("journal.first", int64(s.First)), //nolint:gosec // a count
+			attribute.Int64("journal.last", int64(s.Last)),   //nolint:gosec // a count
+			attribute.StringSlice("journal.lost", losses(s)),
 		},
-	}, &c.first); err != nil {
-		return err
+	}, &r); err != nil {
+		return nil, err
 	}
-	c.first.Resource = s.trail.set
-	c.records = append(c.records, &c.first)
-	if err := s.submit(c, false, 0); err != nil {
-		return err
-	}
-	s.trail.emitted.Add(1)
-	return nil
+	r.Resource = t.set
+	return &r, nil
 }

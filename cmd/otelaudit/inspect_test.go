@@ -88,14 +88,8 @@ func TestInspectDamage(t *testing.T) {
 	require.NoError(t, j.Close())
 	status, stdout, _ = otelauditCommand(t, dir, "journal inspect DIR")
 	require.Equal(t, fault, status)
-	const note = "DIR/quarantine/0000000000000001-00000400-lost-1-1.damaged"
-	require.Contains(t, stdout, "damage         segment 1, byte 1024, gone (noted in "+note+"); 1: lost\n"+
-		"  damaged before "+kept+"\n  DAMAGED: 1 record is lost\n")
+	require.Contains(t, stdout, "damaged before "+kept+"\n  DAMAGED: see above\n", "postgres had it, so it is not lost any more")
 
-	require.NoError(t, os.Remove(filepath.Join(dir, note[4:])))
-	status, stdout, _ = otelauditCommand(t, dir, "journal inspect DIR")
-	require.Equal(t, fault, status)
-	require.Contains(t, stdout, "damaged before "+kept+"\n  DAMAGED: see above\n")
 	require.NoError(t, os.Remove(filepath.Join(dir, kept[4:])))
 	require.Contains(t, succeed(t, dir, "journal inspect DIR"), "intact\n")
 }
