@@ -34,6 +34,7 @@ func whileBusy(t *testing.T, f func(b *busy), change ...func(*trail.Config)) {
 		})
 		large := func(c *trail.Config) { c.SegmentBytes = 8 << 20 } // a batch ends with its segment
 		b := &busy{t, openQuiet(t, d, append([]func(*trail.Config){inDir(dir), large}, change...)...), d, time.Now()}
+		synctest.Wait() // the deliverer rests
 		mustTrack(t, b.Trail, "one.create")
 		b.requireNext(1, 0)
 		mustTrack(t, b.Trail, "two.create")
