@@ -28,7 +28,6 @@ type adoption struct {
 	journals   map[*journal.Journal]bool
 	left       map[string]left             // by directory
 	damaged    map[string][]journal.Damage // that is reported, by directory
-	lost       uint64                      // records of journals that were adopted
 	unrecorded []*otelaudit.Record         // of losses
 	ended      bool                        // end has closed what is open
 }
@@ -253,5 +252,9 @@ func (a *adoption) status() (all []journal.Status, lost uint64) {
 	for _, l := range a.left {
 		all = append(all, l.status)
 	}
-	return all, a.lost
+	for _, damage := range a.damaged {
+		of := journal.Status{Damage: damage}
+		lost += of.Lost()
+	}
+	return all, lost
 }

@@ -45,7 +45,7 @@ func lostError(s *journal.Status) error {
 		s.Dir, records(s.Lost()), strings.Join(lost, ", "))
 }
 
-// notice reports what is damaged in an adopted journal, counts what it has lost, and has that recorded: once in this process.
+// notice reports what is damaged in an adopted journal, and has what it has lost counted and recorded: once in this process.
 func (a *adoption) notice(j *journal.Journal) {
 	status := j.Status()
 	fresh := journal.Status{Dir: status.Dir, First: status.First, Last: status.Last}
@@ -67,11 +67,9 @@ func (a *adoption) notice(j *journal.Journal) {
 	for i := range fresh.Damage {
 		reportDamage(fresh.Dir, &fresh.Damage[i])
 	}
-	lost := fresh.Lost()
-	if lost == 0 {
+	if fresh.Lost() == 0 {
 		return
 	}
-	a.lost += lost
 	r, err := a.store.trail.lossRecord(&fresh)
 	if err != nil {
 		report(fmt.Errorf("otelaudit: record what the adopted journal %s has lost: %w", fresh.Dir, err))

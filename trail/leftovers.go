@@ -13,8 +13,8 @@ import (
 
 // Deliver takes what a process that is gone has left in the journal of c.Dir to c.Sinks, and shuts the exporters down. It
 // returns nil when every sink has all that was recorded, and an error that says what is left when ctx ends, a sink stops or the disk
-// is full, or what damage has cost: what is left stays in the journal. A sink that the journal does not know gets all that it still holds. What every required sink has
-// is removed, once it is older than c.Retention. c.Service is not needed.
+// is full, or what damage has cost: what is left stays in the journal. A sink that the journal does not know gets all that it still
+// holds. What every required sink has is removed, once it is older than c.Retention. c.Service is not needed.
 func Deliver(ctx context.Context, c Config) (_ Status, err error) {
 	if c.Dir == "" || c.NoJournal || c.ParentDir != "" {
 		return Status{}, errors.New("trail: Deliver needs Config.Dir, and neither ParentDir nor NoJournal")

@@ -157,10 +157,8 @@ func (r *resolver) headless(i int) {
 	}
 	r.check(i, 0, s.size)
 	d := Damage{Segment: s.header.number, Bytes: s.size, From: r.next, To: min(r.before(i), r.mark)}
-	if s.size == 0 { // nobody can say what it held; but it had its name only once it was on disk, and its removal leaves no name
+	if s.size == 0 && d.Lost() == 0 { // nobody can say what it held; but it had its name only once it was on disk
 		r.damage = append(r.damage, d)
-		r.next = max(r.next, d.To+1)
-		return
 	}
 	r.lose(d, true)
 }

@@ -78,8 +78,8 @@ func (j *Journal) Status() Status {
 	return s
 }
 
-// newest returns the highest number that can be read, now or once the disk has room, or zero. It is below the highest number on disk where the end is damaged:
-// no reader comes so far. Called with mu held.
+// newest returns the highest number that can be read, now or once the disk has room, or zero. It is below the highest number on
+// disk where the end is damaged: no reader comes so far. Called with mu held.
 func (j *Journal) newest() uint64 {
 	if j.unsecured != nil {
 		return j.synced + j.unsecuredCount
