@@ -4,12 +4,16 @@ package torture
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -20,8 +24,8 @@ import (
 // server is a Postgres that a test may harm.
 type server struct {
 	*localpg.Server
-	dsn     string // of a database with the tables
-	stopped []int  // processes that hang, to be continued
+	dsn     string   // of a database with the tables
+	hanging *hanging // nil while it answers
 }
 
 func newServer(t *testing.T) *server {
@@ -53,11 +57,11 @@ func (s *server) terminate(t *testing.T) (n int) {
 	return n
 }
 
-// hang stops the postmaster and all that speak for it with SIGSTOP: connections stay open, and nothing answers.
+// hang stops the postmaster and all that speak for it with SIGSTOP: connections stay open, and nothing answers. A session that is
+// just beginning shows late, and is stopped when it does.
 func (s *server) hang(t *testing.T) {
 	t.Helper()
 	conn := connected(t, s.dsn)
-	defer conn.Close(t.Context())
 	var data string
 	require.NoError(t, conn.QueryRow(t.Context(), `SHOW data_directory`).Scan(&data))
 	file, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
@@ -65,29 +69,68 @@ func (s *server) hang(t *testing.T) {
 	first, _, _ := strings.Cut(string(file), "\n")
 	postmaster, err := strconv.Atoi(first)
 	require.NoError(t, err)
-	s.stop(t, postmaster) // first, so that it has no more children than we see
-	rows, err := conn.Query(t.Context(), `SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`)
-	require.NoError(t, err)
-	pids, err := pgx.CollectRows(rows, pgx.RowTo[int])
-	require.NoError(t, err)
-	for _, pid := range pids {
-		s.stop(t, pid)
-	}
+	h := &hanging{conn: conn, pids: []int{postmaster}}
+	require.NoError(t, syscall.Kill(postmaster, syscall.SIGSTOP)) // first, so that no more begin
+	require.NoError(t, h.stopSessions(t.Context()))
+	ctx, cancel := context.WithCancel(t.Context())
+	h.cancel = cancel
+	h.done.Go(func() {
+		again := time.NewTicker(10 * time.Millisecond)
+		defer again.Stop()
+		for h.stopSessions(ctx) == nil {
+			<-again.C
+		}
+	})
+	s.hanging = h
 	totals.crashed()
-}
-
-func (s *server) stop(t *testing.T, pid int) {
-	t.Helper()
-	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
-	s.stopped = append(s.stopped, pid)
 }
 
 // resume lets go on what hangs.
 func (s *server) resume() {
-	for _, pid := range s.stopped {
+	if s.hanging != nil {
+		s.hanging.end()
+		s.hanging = nil
+	}
+}
+
+// hanging is a server whose processes are stopped.
+type hanging struct {
+	conn   *pgx.Conn // goes on
+	pids   []int
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// stopSessions stops those that are not stopped yet.
+func (h *hanging) stopSessions(ctx context.Context) error {
+	const all = `SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`
+	rows, err := h.conn.Query(ctx, all)
+	if err != nil {
+		return err
+	}
+	pids, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	if err != nil {
+		return err
+	}
+	for _, pid := range pids {
+		if slices.Contains(h.pids, pid) {
+			continue
+		}
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil && !errors.Is(err, syscall.ESRCH) { // it has ended by itself
+			return err
+		}
+		h.pids = append(h.pids, pid)
+	}
+	return nil
+}
+
+func (h *hanging) end() {
+	h.cancel()
+	h.done.Wait()
+	for _, pid := range h.pids {
 		_ = syscall.Kill(pid, syscall.SIGCONT)
 	}
-	s.stopped = nil
+	_ = h.conn.Close(context.Background()) // it may be closed: its query was canceled
 }
 
 func connected(t *testing.T, dsn string) *pgx.Conn {
